@@ -1,0 +1,54 @@
+// The number types of tensors: how many values share a block, and how many bytes a block takes.
+
+import { DTypeError, ShapeError } from './errors.ts'
+
+/** Types that a weight can have inside the engine. Activations are always `f32`. */
+export type WeightDType = 'f32' | 'bf16' | 'q8_0'
+
+/** Every type of a tensor: weights, activations (`f32`) and token ids (`i32`). */
+export type DType = WeightDType | 'i32'
+
+/** Types that model files hold; `f16` is widened to `f32` when it is loaded. */
+export type StoredDType = WeightDType | 'f16'
+
+/** The memory layout of a type: `blockSize` values in `blockBytes` bytes. */
+export interface BlockLayout {
+  readonly blockSize: number
+  readonly blockBytes: number
+}
+
+/** `q8_0` is GGUF's: an f16 scale, then 32 signed bytes; value = scale * byte. Blocks run along the last axis. */
+export const blockLayouts: Readonly<Record<DType | StoredDType, BlockLayout>> = {
+  f32: { blockSize: 1, blockBytes: 4 },
+  i32: { blockSize: 1, blockBytes: 4 },
+  f16: { blockSize: 1, blockBytes: 2 },
+  bf16: { blockSize: 1, blockBytes: 2 },
+  q8_0: { blockSize: 32, blockBytes: 34 },
+}
+
+/** The number of values in a tensor of this shape. Throws {@link ShapeError} for a dimension that is not a whole number. */
+export function elementCount(shape: readonly number[]): number {
+  let count = 1
+  for (const dimension of shape) {
+    if (!Number.isSafeInteger(dimension) || dimension < 0) {
+      throw new ShapeError(`a shape holds whole numbers, but this one is [${shape.join(', ')}]`)
+    }
+    count *= dimension
+  }
+  if (!Number.isSafeInteger(count)) throw new ShapeError(`[${shape.join(', ')}] has more elements than can be counted`)
+  return count
+}
+
+/**
+ * Bytes that a tensor takes. Throws {@link DTypeError} when the last axis does not divide into the type's blocks.
+ */
+export function byteSize(dtype: DType | StoredDType, shape: readonly number[]): number {
+  const { blockSize, blockBytes } = blockLayouts[dtype]
+  const last = shape.at(-1) ?? 1
+  if (last % blockSize !== 0) {
+    throw new DTypeError(
+      `${dtype} packs ${blockSize} values along the last axis, which is ${last} in [${shape.join(', ')}]`,
+    )
+  }
+  return (elementCount(shape) / blockSize) * blockBytes
+}
