@@ -28,20 +28,20 @@ export interface KVCache {
 }
 
 /** Consecutive rows of one sequence: its positions `start .. start + count - 1`. */
-export interface Segment {
-  readonly cache: KVCache
+export interface Segment<C extends KVCache = KVCache> {
+  readonly cache: C
   readonly start: number
   readonly count: number
 }
 
 /** The rows of one pass, in the order in which tensors `[rows, ...]` hold them; each sequence at most once. */
-export type Segments = readonly Segment[]
+export type Segments<C extends KVCache = KVCache> = readonly Segment<C>[]
 
 /** What `select` found in each row of logits. */
 export interface Selection<T extends Tensor = Tensor> {
-  /** `i32 [rows]`: the id with the highest logit, the lowest such id on ties. */
+  /** `i32 [rows]`: the id with the highest logit (plus noise, where given), the lowest such id on ties. */
   readonly ids: T
-  /** `f32 [rows, 2]`: that id's logit, and the logarithm of the sum of exponentials of the row. */
+  /** `f32 [rows, 2]`, without noise: that id's logit, and `log(sum(exp(logits)))` of the row; NaN if any logit is. */
   readonly scores: T
 }
 
@@ -99,7 +99,7 @@ export interface Ops<T extends Tensor = Tensor> {
   /** Copies positions `from .. to - 1` of every layer from another cache of the same shape, to the same positions. */
   copyKV(out: KVCache, source: KVCache, options: { from: number; to: number }): void
 
-  /** Finds the winner of each row of `logits [rows, vocabulary]`, after adding `noise` (same shape) where given. */
+  /** Finds the winner of each row of `logits [rows, vocabulary]`; `noise`, of the same shape, is for sampling. */
   select(out: Selection<T>, logits: T, options: { noise?: T | undefined }): void
 }
 

@@ -19,3 +19,5 @@ export type {
 export type { BlockLayout, DType, StoredDType, WeightDType } from './dtype.ts'
 export { blockLayouts, byteSize, elementCount } from './dtype.ts'
 export * from './errors.ts'
+export { type BackendListing, listBackends, openBackend } from './open.ts'
+export { withOps } from './with-ops.ts'

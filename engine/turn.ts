@@ -1,0 +1,34 @@
+// Long work shares the thread: between passes the event loop gets its turn, so timers fire and Ctrl-C is heard.
+
+import { AbortError } from './errors.ts'
+
+/** Called between passes. Throws {@link AbortError} once the signal has fired. */
+export type Turn = () => Promise<void>
+
+/** Milliseconds that work may hold the thread before others get their turn. */
+const hold = 50
+
+/** A turn-taker for one piece of work. */
+export function createTurn(signal?: AbortSignal): Turn {
+  let last = performance.now()
+  return async () => {
+    if (performance.now() - last >= hold) {
+      await macrotask()
+      last = performance.now()
+    }
+    if (signal?.aborted) throw new AbortError('the work was aborted', { cause: signal.reason })
+  }
+}
+
+/** Resolves after the event loop has run what waits; in browsers a message is quicker than a timer. */
+function macrotask(): Promise<void> {
+  if (typeof setImmediate === 'function') return new Promise((resolve) => setImmediate(resolve))
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel()
+    port1.onmessage = () => {
+      port1.close()
+      resolve()
+    }
+    port2.postMessage(undefined)
+  })
+}
