@@ -24,19 +24,14 @@ export function dequantize(type: string, bytes: Uint8Array): Float32Array {
 }
 
 /**
- * Weights of one type as the bytes of another. Exact where {@link lossless} says so; otherwise f32 values are rounded: to
- * bf16 to nearest, ties to even, NaN kept; to q8_0 as ggml's reference quantiser does, in runs of 32 values. `from` equal
- * to `to` gives `bytes` itself. Throws {@link ShapeError} for bytes that are no whole number of blocks of either type, and
+ * Weights of one type as the bytes of another. To f32 is exact; others go through f32, and are rounded: to bf16 to
+ * nearest, ties to even, NaN kept; to q8_0 as ggml's reference quantiser does, in runs of 32 values. `from` equal to `to`
+ * gives `bytes` itself. Throws {@link ShapeError} for bytes that are no whole number of blocks of either type, and
  * {@link NumericError} for values that q8_0 has no room for.
  */
 export function convert(bytes: Uint8Array, from: StoredDType, to: WeightDType): Uint8Array {
   if (from === to) return bytes
   return fromFloats[to](widen(bytes, from))
-}
-
-/** Whether {@link convert} keeps every value. */
-export function lossless(from: StoredDType, to: WeightDType): boolean {
-  return from === to || to === 'f32'
 }
 
 function isStored(dtype: string): dtype is StoredDType {

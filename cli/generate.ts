@@ -1,0 +1,160 @@
+// `drafthorse generate`: continue a text.
+
+import { readFile } from 'node:fs/promises'
+import { text as readAll } from 'node:stream/consumers'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import type { GenerationResult } from '../decode/events.ts'
+import { generate } from '../decode/generate.ts'
+import type { GenerateOptions } from '../decode/options.ts'
+import { ArgumentError, ModelFormatError, NotFoundError } from '../engine/errors.ts'
+import type { Model } from '../model/load-model.ts'
+import type { SkipSet } from '../model/skip.ts'
+import { parseSkipFile } from '../model/skip-file.ts'
+import { interruptedExit, interruptible } from './interrupt.ts'
+import { addModelOptions, loadWithProgress, type ModelOptions, wholeNumber } from './model-options.ts'
+import { summaryLine } from './summary.ts'
+import { paintFor, printable } from './terminal.ts'
+
+interface Options extends ModelOptions {
+  readonly promptIds?: number[]
+  readonly draft?: 'skip' | 'none'
+  readonly skip?: string
+  readonly skipAttention?: number[]
+  readonly skipMlp?: number[]
+  readonly draftLength: number
+  readonly maxNewTokens: number
+  readonly stop?: string[]
+  readonly ignoreEos?: true
+  readonly json?: true
+}
+
+export function generateCommand(): Command {
+  return addModelOptions(new Command('generate'))
+    .description('continue a text; a prompt of "-" is read from standard input')
+    .argument('[prompt]', 'the text to continue')
+    .option('--prompt-ids <ids>', 'the prompt as token ids, like 1,403,7', numberList)
+    .addOption(
+      new Option('--draft <kind>', 'how to draft (default: skip where there is a skip set)').choices(['skip', 'none']),
+    )
+    .option('--skip <file>', 'a skip file: {"NAME": {"attention": [...], "mlp": [...]}}')
+    .option('--skip-attention <layers>', 'attention sublayers to skip, like 3,4 or 3-11', layerList)
+    .option('--skip-mlp <layers>', 'MLP sublayers to skip', layerList)
+    .option('--draft-length <n>', 'tokens to draft in a round', wholeNumber(0), 4)
+    .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 200)
+    .option('--stop <text...>', 'end before this text')
+    .option('--ignore-eos', 'go on after the end-of-sequence token')
+    .option('--json', 'one JSON object on standard output instead of text')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ drafthorse generate "Once upon a time"
+  $ drafthorse generate "The cat" --skip-attention 4-11 --skip-mlp 4-11 --draft-length 3
+  $ echo "A tiny ant" | drafthorse generate - --draft none --json`,
+    )
+    .action(async (prompt: string | undefined, options: Options) => {
+      process.exitCode = await interruptible((signal) => run(prompt, options, signal))
+    })
+}
+
+async function run(prompt: string | undefined, options: Options, signal: AbortSignal): Promise<number> {
+  const input = await readPrompt(prompt, options)
+  await using model = await loadWithProgress(options, signal)
+  const skip = await readSkip(model, options)
+  const settings: GenerateOptions = {
+    maxNewTokens: options.maxNewTokens,
+    draftLength: options.draftLength,
+    ignoreEos: options.ignoreEos ?? false,
+    signal,
+    ...(options.draft && { draft: options.draft }),
+    ...(skip && { skip }),
+    ...(options.stop && { stop: options.stop }),
+  }
+  const result = options.json ? await generate(model, input, settings).result : await print(model, input, settings)
+  if (options.json) {
+    const { backend, name, summary } = model
+    const report = {
+      format: 'drafthorse/generation@1',
+      model: name,
+      backend: backend.name,
+      running: summary.running,
+      prompt: input,
+      ...result,
+    }
+    process.stdout.write(`${JSON.stringify(report)}\n`)
+  }
+  return result.finishReason === 'aborted' ? interruptedExit : 0
+}
+
+/** Streams text (or, without a tokenizer, ids) to standard output, and a summary to standard error. */
+async function print(model: Model, input: string | number[], settings: GenerateOptions): Promise<GenerationResult> {
+  const { isTTY } = process.stdout
+  const paint = paintFor(process.stdout)
+  const show = isTTY ? printable : (text: string): string => text
+  if (isTTY && typeof input === 'string') process.stdout.write(paint.dim(show(input)))
+  const stream = generate(model, input, settings)
+  for await (const event of stream) {
+    if (event.type !== 'token') continue
+    const text = model.hasTokenizer ? show(event.text) : `${event.id} `
+    process.stdout.write(event.source === 'draft' ? paint.accepted(text) : text)
+  }
+  process.stdout.write('\n')
+  const result = await stream.result
+  process.stderr.write(`${paintFor(process.stderr).dim(summaryLine(result))}\n`)
+  return result
+}
+
+async function readPrompt(prompt: string | undefined, { promptIds }: Options): Promise<string | number[]> {
+  if (promptIds) {
+    if (prompt !== undefined) throw new ArgumentError('give a prompt as text or as --prompt-ids, not both')
+    return promptIds
+  }
+  if (prompt === undefined && process.stdin.isTTY) {
+    throw new ArgumentError('there is no prompt; try: drafthorse generate "Once upon a time"')
+  }
+  const text = prompt === undefined || prompt === '-' ? (await readAll(process.stdin)).replace(/\r?\n$/, '') : prompt
+  if (text === '') throw new ArgumentError('the prompt is empty; give at least one character')
+  return text
+}
+
+async function readSkip(model: Model, options: Options): Promise<SkipSet | undefined> {
+  const { skip: file, skipAttention, skipMlp } = options
+  if (skipAttention || skipMlp) {
+    if (file) throw new ArgumentError('give the skip set as --skip FILE or by its layers, not both')
+    return { attention: skipAttention ?? [], mlp: skipMlp ?? [] }
+  }
+  if (!file) return undefined
+  let content: string
+  try {
+    content = await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new NotFoundError(`the skip file ${file} cannot be read`, { cause })
+  }
+  return parseSkipFile(parseJson(content, file), { where: file, modelName: model.name })
+}
+
+function parseJson(content: string, file: string): unknown {
+  try {
+    return JSON.parse(content)
+  } catch (cause) {
+    throw new ModelFormatError(`${file} is not JSON: ${cause instanceof Error ? cause.message : cause}`, { cause })
+  }
+}
+
+function numberList(text: string): number[] {
+  if (!/^\s*\d+(\s*,\s*\d+)*\s*$/.test(text)) throw new InvalidArgumentError('Expected whole numbers, like 1,403,7.')
+  return text.split(',').map(Number)
+}
+
+/** `3,4`, `3-11`, or both mixed. */
+function layerList(text: string): number[] {
+  if (text.trim() === '') return []
+  return text.split(',').flatMap((part) => {
+    const range = /^\s*(\d{1,5})(?:\s*-\s*(\d{1,5}))?\s*$/.exec(part)
+    if (!range) throw new InvalidArgumentError('Expected layers, like 3,4 or 3-11.')
+    const from = Number(range[1])
+    const to = Number(range[2] ?? range[1])
+    if (to < from) throw new InvalidArgumentError(`The range ${part.trim()} is empty.`)
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i)
+  })
+}

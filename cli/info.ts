@@ -1,0 +1,107 @@
+// `drafthorse info`: what runs on this machine, and what a model is.
+
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { Command } from 'commander'
+import { elementCount, type StoredDType, type WeightDType } from '../engine/dtype.ts'
+import { listBackends, openBackend } from '../engine/open.ts'
+import { openCheckpoint } from '../model/load/checkpoint.ts'
+import { checkTensors, runningDType } from '../model/weights.ts'
+import { describeSkip } from './summary.ts'
+import { formatTable } from './table.ts'
+
+export const version: string = readVersion()
+
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  if (typeof manifest === 'object' && manifest && 'version' in manifest) return String(manifest.version)
+  throw new Error('package.json has no version')
+}
+
+export function infoCommand(): Command {
+  return new Command('info')
+    .description('say what runs on this machine and why not, and what a model is')
+    .argument('[model]', '"stories" (embedded), or the path of a model', 'stories')
+    .option('--json', 'one JSON object on standard output')
+    .addHelpText('after', '\nExamples:\n  $ drafthorse info\n  $ drafthorse info ./my-llama --json')
+    .action(async (source: string, { json }: { json?: true }) => {
+      const report = { format: 'drafthorse/info@1', ...here(), backends: await backends(), model: await model(source) }
+      process.stdout.write(json ? `${JSON.stringify(report)}\n` : describe(report))
+    })
+}
+
+function here() {
+  return {
+    version,
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    cores: availableParallelism(),
+  }
+}
+
+async function backends() {
+  const listed = await listBackends()
+  return Promise.all(
+    listed.map(async (listing) => {
+      if (!listing.available) return listing
+      const backend = await openBackend(listing.name)
+      const { capabilities } = backend
+      await backend.dispose()
+      return { ...listing, capabilities }
+    }),
+  )
+}
+
+async function model(source: string) {
+  const checkpoint = await openCheckpoint(source)
+  const reference = await openBackend('reference')
+  try {
+    const { name, format, config, tensors, tokenizer, skip } = checkpoint
+    checkTensors(tensors, config)
+    const stored: Partial<Record<StoredDType, number>> = {}
+    const running: Partial<Record<WeightDType, number>> = {}
+    let parameters = 0
+    for (const tensor of tensors.values()) {
+      const size = elementCount(tensor.shape)
+      const dtype = runningDType(tensor, reference, undefined)
+      parameters += size
+      stored[tensor.dtype] = (stored[tensor.dtype] ?? 0) + size
+      running[dtype] = (running[dtype] ?? 0) + size
+    }
+    return { name, format, parameters, stored, running, config, hasTokenizer: tokenizer !== undefined, skip }
+  } finally {
+    await reference.dispose()
+    await checkpoint.close()
+  }
+}
+
+type Report = ReturnType<typeof here> & {
+  backends: Awaited<ReturnType<typeof backends>>
+  model: Awaited<ReturnType<typeof model>>
+}
+
+function describe({ version, node, platform, cores, backends, model }: Report): string {
+  const { config, skip } = model
+  const types = (counts: Partial<Record<string, number>>): string => Object.keys(counts).join(', ')
+  const facts = [
+    ['format', model.format],
+    ['parameters', `${(model.parameters / 1e6).toFixed(1)} million`],
+    ['weights', `stored as ${types(model.stored)}; run as ${types(model.running)} on reference`],
+    ['layers', `${config.numHiddenLayers}, so ${2 * config.numHiddenLayers} sublayers`],
+    ['hidden, MLP', `${config.hiddenSize}, ${config.intermediateSize}`],
+    ['heads', `${config.numAttentionHeads} of ${config.headDim}, ${config.numKeyValueHeads} for keys and values`],
+    ['vocabulary', `${config.vocabSize}${model.hasTokenizer ? '' : ', without a tokenizer'}`],
+    ['context', `${config.maxPositionEmbeddings} tokens`],
+    ['rope', `theta ${config.ropeTheta}, scaling ${config.ropeScaling.type}`],
+    ['skipped in drafts', skip ? describeSkip(skip) : 'no skip set came with it'],
+  ]
+  const columns = [{ title: 'backend' }, { title: 'runs here' }, { title: 'weights' }, { title: 'on' }]
+  const rows = backends.map((backend) =>
+    'capabilities' in backend
+      ? [backend.name, 'yes', backend.capabilities.dtypes.join(', '), backend.capabilities.device]
+      : [backend.name, 'no', '', backend.reason ?? ''],
+  )
+  const title = `drafthorse ${version}, Node ${node}, ${platform}, ${cores} cores`
+  const about = formatTable([{ title: 'model' }, { title: model.name }], facts)
+  return `${title}\n\n${formatTable(columns, rows)}\n\n${about}\n`
+}

@@ -1,0 +1,56 @@
+// The options that every command with a model has, and loading it with progress.
+
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { WeightDType } from '../engine/dtype.ts'
+import { loadModel, type Model } from '../model/load-model.ts'
+
+export interface ModelOptions {
+  readonly model: string
+  readonly backend: string
+  readonly dtype?: WeightDType
+  readonly threads?: number
+}
+
+export function addModelOptions(command: Command): Command {
+  return command
+    .option('--model <name>', 'stories (embedded), or the path of a model', 'stories')
+    .option('--backend <name>', 'what runs it; `drafthorse info` lists what there is', 'reference')
+    .addOption(
+      new Option('--dtype <type>', 'the type in which matrices run (default: one that loses nothing)').choices([
+        'f32',
+        'bf16',
+        'q8_0',
+      ]),
+    )
+    .option('--threads <n>', 'threads, where the backend has a choice', wholeNumber(1))
+}
+
+/** A parser of whole numbers for commander. */
+export function wholeNumber(from: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < from) {
+      throw new InvalidArgumentError(`Expected a whole number from ${from}.`)
+    }
+    return value
+  }
+}
+
+/** Loads the model of a command line; on a terminal with a line of progress on stderr, which is wiped in the end. */
+export async function loadWithProgress(options: ModelOptions, signal: AbortSignal): Promise<Model> {
+  const { model, backend, dtype, threads } = options
+  const shows = process.stderr.isTTY
+  try {
+    return await loadModel(model, {
+      backend,
+      ...(dtype && { dtype }),
+      ...(threads !== undefined && { threads }),
+      signal,
+      onProgress({ loaded, total }) {
+        if (shows) process.stderr.write(`\rloading ${model}: ${Math.round((100 * loaded) / total)} %`)
+      },
+    })
+  } finally {
+    if (shows) process.stderr.write('\r\u001b[K')
+  }
+}

@@ -1,0 +1,24 @@
+// Writing to a terminal: colours only where they show, and no control codes from a model's mouth.
+
+import type { WriteStream } from 'node:tty'
+
+export interface Paint {
+  dim(text: string): string
+  bold(text: string): string
+  /** Marks tokens that were drafted and confirmed. */
+  accepted(text: string): string
+}
+
+/** Colours for a stream: none when it is not a terminal, or when NO_COLOR is set. */
+export function paintFor(stream: Pick<WriteStream, 'isTTY'>): Paint {
+  const colours = stream.isTTY && !process.env['NO_COLOR']
+  const paint = (on: string, off: string) => (text: string) =>
+    colours && text ? `\u001b[${on}m${text}\u001b[${off}m` : text
+  return { dim: paint('2', '22'), bold: paint('1', '22'), accepted: paint('32', '39') }
+}
+
+/** Text from a model, fit for a terminal: control characters but newline and tab are left out. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
+}

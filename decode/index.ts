@@ -1,0 +1,12 @@
+// Decoding: generation, and the parts that it is made of.
+
+export { acceptEqual } from './accept/equality.ts'
+export type { Draft, DraftRound, DraftSession, Prefix, Proposal } from './draft/draft.ts'
+export { skipLayers } from './draft/skip-layers.ts'
+export type { DraftLength, DraftLengthSession } from './draft-length/draft-length.ts'
+export { fixedLength } from './draft-length/fixed.ts'
+export type { FinishReason, GenerationEvent, GenerationResult } from './events.ts'
+export { generate } from './generate.ts'
+export type { GenerateOptions } from './options.ts'
+export type { GenerationStats } from './stats.ts'
+export type { GenerationStream } from './stream.ts'

@@ -1,0 +1,114 @@
+// The options of `generate`, their defaults, and their checks, all made before anything runs.
+
+import { ArgumentError } from '../engine/errors.ts'
+import type { Sequence } from '../model/cache.ts'
+import { checkTokens, type Model } from '../model/load-model.ts'
+import { planSkip, type SkipSet } from '../model/skip.ts'
+import type { Draft } from './draft/draft.ts'
+import { skipLayers } from './draft/skip-layers.ts'
+import type { DraftLength } from './draft-length/draft-length.ts'
+import { fixedLength } from './draft-length/fixed.ts'
+
+export interface GenerateOptions {
+  /** Default 200; `Infinity` for as many as the context holds. */
+  readonly maxNewTokens?: number
+  /** `'none'` is plain decoding. Default: `'skip'` where the model has a skip set or `skip` gives one, else `'none'`. */
+  readonly draft?: 'none' | 'skip' | Draft
+  /** A number of tokens, or a policy. Default 4. */
+  readonly draftLength?: number | DraftLength
+  /** The sublayers that `'skip'` leaves out. Default: the set that came with the model. */
+  readonly skip?: SkipSet
+  /** How drafts are accepted: by equality with what the model chooses. */
+  readonly accept?: 'equality'
+  /** Only 0, which takes the most likely token. */
+  readonly temperature?: number
+  /** Of no effect at temperature 0. */
+  readonly seed?: number
+  /** Strings that end the text; it is returned without them. They need a tokenizer. */
+  readonly stop?: readonly string[]
+  /** `true` goes on after the end-of-sequence token. */
+  readonly ignoreEos?: boolean
+  readonly signal?: AbortSignal
+  /**
+   * A sequence whose cache is used, and left at this generation's end: rows of tokens that it shares with the prompt are
+   * not run again. Default: one of its own, disposed in the end.
+   */
+  readonly sequence?: Sequence
+}
+
+/** Everything decided. */
+export interface GenerationPlan {
+  readonly ids: readonly number[]
+  readonly maxNewTokens: number
+  readonly eosTokenIds: readonly number[]
+  readonly stop: readonly string[]
+  readonly draft: Draft | undefined
+  readonly draftLength: DraftLength
+  readonly skip: SkipSet | undefined
+  readonly signal: AbortSignal | undefined
+  readonly sequence: Sequence | undefined
+}
+
+/** Throws {@link ArgumentError} for what cannot be done. */
+export function planGeneration(
+  model: Model,
+  prompt: string | readonly number[],
+  options: GenerateOptions,
+): GenerationPlan {
+  const {
+    maxNewTokens = 200,
+    draftLength = 4,
+    stop = [],
+    ignoreEos = false,
+    temperature = 0,
+    accept = 'equality',
+  } = options
+  if (!(maxNewTokens === Number.POSITIVE_INFINITY || (Number.isSafeInteger(maxNewTokens) && maxNewTokens >= 1))) {
+    throw new ArgumentError(`maxNewTokens is ${maxNewTokens}, expected a whole number from 1, or Infinity`)
+  }
+  if (temperature !== 0) {
+    throw new ArgumentError(`temperature is ${temperature}; this version decodes greedily, at temperature 0`)
+  }
+  if (accept !== 'equality') throw new ArgumentError(`accept is "${String(accept)}", expected "equality"`)
+  if (stop.some((text) => typeof text !== 'string' || text === '')) {
+    throw new ArgumentError('stop is a list of strings, none of them empty')
+  }
+  if (stop.length > 0 && !model.hasTokenizer)
+    throw new ArgumentError(`${model.name} has no tokenizer to find stop strings with`)
+  const ids = typeof prompt === 'string' ? model.tokenizer.encode(prompt) : [...prompt]
+  checkTokens(ids, model.config)
+  return {
+    ids,
+    maxNewTokens,
+    eosTokenIds: ignoreEos ? [] : model.config.eosTokenIds,
+    stop,
+    ...planDraft(model, options),
+    draftLength: planDraftLength(draftLength),
+    signal: options.signal,
+    sequence: options.sequence,
+  }
+}
+
+function planDraft(model: Model, options: GenerateOptions): { draft: Draft | undefined; skip: SkipSet | undefined } {
+  const skip = options.skip ?? model.skip
+  if (skip) planSkip(skip, model.config.numHiddenLayers)
+  const { draft = skip ? 'skip' : 'none' } = options
+  if (typeof draft === 'object') return { draft, skip: undefined }
+  switch (draft) {
+    case 'none':
+      return { draft: undefined, skip: undefined }
+    case 'skip':
+      if (skip) return { draft: skipLayers(skip), skip }
+      throw new ArgumentError(
+        `${model.name} came without a skip set; name the sublayers to skip with the option "skip"`,
+      )
+    default:
+      throw new ArgumentError(`draft is "${String(draft)}", expected "none", "skip" or a Draft`)
+  }
+}
+
+function planDraftLength(draftLength: number | DraftLength): DraftLength {
+  if (typeof draftLength === 'number') return fixedLength(draftLength)
+  if (typeof draftLength?.start === 'function') return draftLength
+  throw new ArgumentError(`draftLength is "${String(draftLength)}", expected a number of tokens or a policy`)
+}

@@ -1,0 +1,8 @@
+// Drafthorse: Llama models on a tensor engine of its own, made faster by drafting with their own sublayers skipped.
+
+export * from './decode/index.ts'
+export { dequantize } from './engine/convert.ts'
+export * from './engine/errors.ts'
+export { type BackendListing, listBackends, openBackend } from './engine/open.ts'
+export { type LoadOptions, loadModel, type Model } from './model/load-model.ts'
+export type { SkipSet } from './model/skip.ts'

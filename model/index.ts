@@ -1,0 +1,19 @@
+// The model: Llama on a backend, its files, its cache and its skip sets.
+
+export { advance, commit, createSequence, reusePrefix, type Sequence, truncate } from './cache.ts'
+export { type LlamaConfig, parseConfig, type RopeScaling } from './config.ts'
+export { createLlama, type Llama, type Rows, type SequenceRows, type Span } from './llama.ts'
+export { type Checkpoint, openCheckpoint, type StoredTensor } from './load/checkpoint.ts'
+export { type ByteSource, type ModelFiles, memoryFiles } from './load/files.ts'
+export { type LoadOptions, loadModel, type Model, type ModelSummary } from './load-model.ts'
+export { inverseFrequencies } from './rope.ts'
+export { noSkip, planSkip, type SkipPlan, type SkipSet } from './skip.ts'
+export { parseSkipFile } from './skip-file.ts'
+export type { TextStream, Tokenizer } from './tokenizer.ts'
+export {
+  type LayerWeights,
+  type LinearWeights,
+  type LlamaWeights,
+  tensorShapes,
+  type UploadProgress,
+} from './weights.ts'
