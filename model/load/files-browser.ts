@@ -1,0 +1,12 @@
+// Browsers have no file system to open a path in. Chosen by the package's "#files" import where a bundler builds for
+// browsers; files-node.ts is its counterpart.
+
+import { NotFoundError } from '../../engine/errors.ts'
+import type { ModelFiles } from './files.ts'
+
+/** Always throws {@link NotFoundError}: it says how to hand the files over instead. */
+export async function openFiles(path: string | URL): Promise<ModelFiles> {
+  throw new NotFoundError(
+    `cannot open ${JSON.stringify(String(path))}: a browser has no paths. Fetch the model's files and pass memoryFiles(name, { 'config.json': bytes, ... })`,
+  )
+}
