@@ -20,7 +20,7 @@ interface Options extends ModelOptions {
 export function demoCommand(): Command {
   return addModelOptions(new Command('demo'))
     .description('tell one story twice, plainly and self-speculatively, and compare (what runs without a command)')
-    .option('--prompt <text>', 'how the story begins', 'One morning, a rabbit named Pip woke up and saw')
+    .option('--prompt <text>', 'how the story begins', 'Once upon a time, there was a little girl named Mia. She loved')
     .option('--draft-length <n>', 'tokens to draft in a round', wholeNumber(1), 4)
     .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 160)
     .option('--json', 'one JSON object on standard output instead of the stories')

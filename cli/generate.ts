@@ -11,7 +11,7 @@ import type { Model } from '../model/load-model.ts'
 import type { SkipSet } from '../model/skip.ts'
 import { parseSkipFile } from '../model/skip-file.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
-import { addModelOptions, loadWithProgress, type ModelOptions, wholeNumber } from './model-options.ts'
+import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from './model-options.ts'
 import { summaryLine } from './summary.ts'
 import { paintFor, printable } from './terminal.ts'
 
@@ -139,11 +139,6 @@ function parseJson(content: string, file: string): unknown {
   } catch (cause) {
     throw new ModelFormatError(`${file} is not JSON: ${cause instanceof Error ? cause.message : cause}`, { cause })
   }
-}
-
-function numberList(text: string): number[] {
-  if (!/^\s*\d+(\s*,\s*\d+)*\s*$/.test(text)) throw new InvalidArgumentError('Expected whole numbers, like 1,403,7.')
-  return text.split(',').map(Number)
 }
 
 /** `3,4`, `3-11`, or both mixed. */

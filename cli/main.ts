@@ -3,6 +3,7 @@
 
 import { Command } from 'commander'
 import { AbortError, DrafthorseError } from '../engine/errors.ts'
+import { benchCommand } from './bench.ts'
 import { demoCommand } from './demo.ts'
 import { generateCommand } from './generate.ts'
 import { infoCommand, version } from './info.ts'
@@ -16,6 +17,7 @@ const program = new Command('drafthorse')
   .addCommand(generateCommand())
   .addCommand(infoCommand())
   .addCommand(kernelsCommand())
+  .addCommand(benchCommand())
   .addHelpText('after', '\nWithout a command it tells one story twice, plainly and self-speculatively (demo).')
 
 // A reader that has seen enough, like `head`, closes the pipe: that is no error of ours.
@@ -31,10 +33,15 @@ const argv = isDemo ? ['demo', ...process.argv.slice(2)] : process.argv.slice(2)
 program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
   if (error instanceof AbortError) {
     process.exitCode = interruptedExit
-  } else if (error instanceof DrafthorseError) {
+  } else if (error instanceof DrafthorseError || isSystemError(error)) {
     process.stderr.write(`error: ${error.message}\n`)
     process.exitCode = 1
   } else {
     throw error
   }
 })
+
+/** What the operating system refused: a file that may not be read, a full disk. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && 'code' in error
+}

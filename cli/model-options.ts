@@ -36,6 +36,12 @@ export function wholeNumber(from: number): (text: string) => number {
   }
 }
 
+/** A parser of lists of whole numbers for commander. */
+export function numberList(text: string): number[] {
+  if (!/^\s*\d+(\s*,\s*\d+)*\s*$/.test(text)) throw new InvalidArgumentError('Expected whole numbers, like 1,403,7.')
+  return text.split(',').map(Number)
+}
+
 /** Loads the model of a command line; on a terminal with a line of progress on stderr, which is wiped in the end. */
 export async function loadWithProgress(options: ModelOptions, signal: AbortSignal): Promise<Model> {
   const { model, backend, dtype, threads } = options

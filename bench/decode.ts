@@ -1,0 +1,98 @@
+// Plain against self-speculative decoding: the same prompts, in turns, with the identity of the tokens checked each time.
+
+import type { GenerationResult } from '../decode/events.ts'
+import { generate } from '../decode/generate.ts'
+import { interleave, pairedRatio, type Side, type Spread, spread } from '../decode/timing.ts'
+import { createTurn } from '../engine/turn.ts'
+import type { Model } from '../model/load-model.ts'
+import { type PassCost, passCosts } from './pass-cost.ts'
+
+export interface DecodeBenchOptions {
+  readonly prompts: readonly string[]
+  readonly maxNewTokens: number
+  /** Draft lengths to compare with plain decoding. */
+  readonly draftLengths: readonly number[]
+  /** Rows of a pass for which T(m) is measured; the first is 1. */
+  readonly rows: readonly number[]
+  readonly signal?: AbortSignal
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+/** One way of decoding. */
+export interface DecodeRow {
+  /** 0: plain. */
+  readonly draftLength: number
+  readonly tokensPerSecond: Spread
+  /** Over plain decoding, prompt by prompt. */
+  readonly speedup: Spread
+  readonly acceptanceRate: number | undefined
+  readonly tokensPerPass: number
+  /** Prompts whose tokens are those of plain decoding; identity holds when it is all of them. */
+  readonly identical: number
+}
+
+export interface DecodeBench {
+  readonly prompts: number
+  readonly maxNewTokens: number
+  readonly tokens: number
+  readonly rows: readonly DecodeRow[]
+  readonly passCosts: readonly PassCost[]
+}
+
+/** Decodes every prompt plainly and with each draft length, interleaved, and measures passes by rows. */
+export async function benchDecode(model: Model, options: DecodeBenchOptions): Promise<DecodeBench> {
+  const { prompts, maxNewTokens, draftLengths, rows, signal, onProgress } = options
+  const turn = createTurn(signal)
+  const results = new Map<string, GenerationResult[]>()
+  const side = (draftLength: number): Side => ({
+    name: `${draftLength}`,
+    async run(prompt) {
+      const settings = draftLength === 0 ? { draft: 'none' as const } : { draft: 'skip' as const, draftLength }
+      const result = await generate(model, prompts[prompt]!, { ...settings, maxNewTokens, ignoreEos: true }).result
+      const list = results.get(`${draftLength}`) ?? []
+      list[prompt] = result
+      results.set(`${draftLength}`, list)
+      return result.stats.tokensPerSecond ?? Number.NaN
+    },
+  })
+  const lengths = [0, ...draftLengths]
+  const figures = await interleave(lengths.map(side), {
+    rounds: prompts.length,
+    turn,
+    ...(onProgress && { onRun: onProgress }),
+  })
+  const plain = results.get('0')!
+  return {
+    prompts: prompts.length,
+    maxNewTokens,
+    tokens: plain.reduce((sum, { tokens }) => sum + tokens.length, 0),
+    rows: lengths.map((draftLength) => {
+      const mine = results.get(`${draftLength}`)!
+      return {
+        draftLength,
+        tokensPerSecond: spread(figures.get(`${draftLength}`)!),
+        speedup: pairedRatio(figures.get(`${draftLength}`)!, figures.get('0')!),
+        acceptanceRate: rate(mine),
+        tokensPerPass: total(mine, 'newTokens') / total(mine, 'rounds'),
+        identical: mine.filter(({ tokens }, i) => equal(tokens, plain[i]!.tokens)).length,
+      }
+    }),
+    passCosts: await passCosts(model, { rows, context: 64, repeats: 15, turn }),
+  }
+}
+
+function total(
+  results: readonly GenerationResult[],
+  figure: 'newTokens' | 'rounds' | 'draftedTokens' | 'acceptedTokens',
+) {
+  return results.reduce((sum, { stats }) => sum + stats[figure], 0)
+}
+
+function rate(results: readonly GenerationResult[]): number | undefined {
+  const drafted = total(results, 'draftedTokens')
+  return drafted > 0 ? total(results, 'acceptedTokens') / drafted : undefined
+}
+
+function equal(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((token, i) => token === b[i])
+}

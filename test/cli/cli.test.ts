@@ -1,0 +1,165 @@
+// The command line as a user meets it: the built program in a process of its own.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { skipUnless } from '../skip.ts'
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const oracle = new URL('../oracles/stories/greedy.json', import.meta.url)
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the program to its end; `onOutput` sees standard output grow. */
+function run(
+  args: readonly string[],
+  {
+    input = '',
+    onOutput,
+  }: { input?: string; onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void } = {},
+): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, FORCE_COLOR: '' } })
+    const ended = { stdout: '', stderr: '' }
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      ended.stdout += text
+      onOutput?.(ended.stdout, (signal) => void child.kill(signal))
+    })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      ended.stderr += text
+    })
+    child.stdin.on('error', () => {}) // a program that fails at once does not read its input
+    child.stdin.end(input)
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, ...ended }))
+  })
+}
+
+describe('drafthorse on the command line', () => {
+  it('without a command tells one story twice, identically, and compares', async () => {
+    const { code, stdout } = await run(['--max-new-tokens', '24'])
+    assert.equal(code, 0)
+    const stories = stdout
+      .split('\n')
+      .filter((line) => line.startsWith('Once upon a time, there was a little girl named Mia. She loved'))
+    assert.equal(stories.length, 2)
+    assert.equal(stories[0], stories[1])
+    for (const fact of ['tokens/s', 'drafts accepted', 'passes of the full model', 'attention 3-11, MLP 3-11']) {
+      assert.ok(stdout.includes(fact), `the comparison lacks "${fact}"`)
+    }
+    assert.match(stdout, /Identical: yes, all 24 tokens/)
+    assert.ok(!stdout.includes('\u001b'), 'there are control codes in output that is not for a terminal')
+  })
+
+  it('gives the comparison as one JSON object', async () => {
+    const { code, stdout } = await run(['--json', '--max-new-tokens', '12'])
+    assert.equal(code, 0)
+    const report = JSON.parse(stdout)
+    assert.equal(report.format, 'drafthorse/demo@1')
+    assert.equal(report.identical, true)
+    assert.deepEqual(report.plain.tokens, report.speculative.tokens)
+  })
+
+  it('continues a text as the oracle does, drafting or not', async () => {
+    const [golden] = JSON.parse(await readFile(oracle, 'utf8'))
+    for (const draft of ['skip', 'none']) {
+      const { code, stdout } = await run(['generate', golden.prompt, '--draft', draft])
+      assert.equal(code, 0)
+      assert.equal(stdout, `${golden.greedy_text}\n`)
+    }
+  })
+
+  it('reads a prompt from standard input and reports as JSON', async () => {
+    const { code, stdout } = await run(['generate', '-', '--json', '--max-new-tokens', '5'], { input: 'A tiny ant\n' })
+    assert.equal(code, 0)
+    const report = JSON.parse(stdout)
+    assert.equal(report.format, 'drafthorse/generation@1')
+    assert.equal(report.prompt, 'A tiny ant')
+    assert.equal(report.tokens.length, 5)
+  })
+
+  it('skips the sublayers that a file or the options name', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'drafthorse-'))
+    try {
+      const file = join(folder, 'skip.json')
+      await writeFile(file, JSON.stringify({ stories: { attention: [5], mlp: [6, 7] } }))
+      const named = await run(['generate', 'A cat', '--json', '--max-new-tokens', '3', '--skip', file])
+      assert.deepEqual(JSON.parse(named.stdout).stats.skip, { attention: [5], mlp: [6, 7] })
+      const listed = [
+        'generate',
+        'A cat',
+        '--json',
+        '--max-new-tokens',
+        '3',
+        '--skip-attention',
+        '5',
+        '--skip-mlp',
+        '6-7',
+      ]
+      assert.deepEqual(JSON.parse((await run(listed)).stdout).stats.skip, { attention: [5], mlp: [6, 7] })
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('works with models that have no tokenizer, by token ids', async () => {
+    const model = fileURLToPath(new URL('../oracles/hf/llama2-f32', import.meta.url))
+    const { code, stdout } = await run(['generate', '--model', model, '--prompt-ids', '1,5,9', '--max-new-tokens', '4'])
+    assert.equal(code, 0)
+    assert.match(stdout, /^(\d+ ){1,4}\n$/)
+  })
+
+  it('ends cleanly on Ctrl-C, with what was said so far', async function () {
+    skipUnless(this, process.platform !== 'win32', 'Windows cannot send a child Ctrl-C')
+    const { code, stdout, stderr } = await run(['generate', 'Once', '--max-new-tokens', '450', '--ignore-eos'], {
+      onOutput: (all, kill) => all.length > 40 && kill('SIGINT'),
+    })
+    assert.equal(code, 130)
+    assert.ok(stdout.length > 40)
+    assert.match(stderr, /tokens \(aborted\)/)
+  })
+
+  it('says what runs here, and what a model is', async () => {
+    const { code, stdout } = await run(['info', '--json'])
+    assert.equal(code, 0)
+    const report = JSON.parse(stdout)
+    const reference = report.backends.find((backend: { name: string }) => backend.name === 'reference')
+    assert.equal(reference.available, true)
+    assert.equal(reference.capabilities.rowInvariant, true)
+    assert.equal(report.model.parameters, 10_492_160)
+    assert.match((await run(['info'])).stdout, /reference +yes/)
+  })
+
+  const wrong: readonly (readonly [what: string, args: readonly string[], message: RegExp])[] = [
+    ['an unknown command', ['tell'], /unknown command 'tell'/],
+    ['a missing model', ['generate', 'x', '--model', './nowhere'], /nowhere/],
+    ['an unknown backend', ['generate', 'x', '--backend', 'abacus'], /no backend "abacus".*reference/],
+    ['an empty prompt', ['generate', ''], /prompt is empty/],
+    ['a prompt that does not fit', ['generate', 'a '.repeat(600)], /context holds 512/],
+    ['a layer that does not exist', ['generate', 'x', '--skip-mlp', '12'], /mlp layer 12.*0 to 11/],
+    ['a list that is none', ['generate', 'x', '--skip-mlp', 'all'], /Expected layers/],
+    ['a missing skip file', ['generate', 'x', '--skip', 'nowhere.json'], /nowhere\.json/],
+    ['a number that is none', ['generate', 'x', '--max-new-tokens', 'ten'], /whole number from 1/],
+    [
+      'a model that is no Llama',
+      ['info', fileURLToPath(new URL('../oracles/hf-families/qwen2', import.meta.url))],
+      /qwen2/,
+    ],
+  ]
+  for (const [what, args, message] of wrong) {
+    it(`says what is wrong with ${what}, in a line, and fails`, async () => {
+      const { code, stdout, stderr } = await run(args)
+      assert.equal(code, 1)
+      assert.equal(stdout, '')
+      assert.match(stderr, message)
+      assert.ok(!/\n\s+at /.test(stderr), 'a stack trace is no message')
+    })
+  }
+})
