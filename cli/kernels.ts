@@ -86,7 +86,7 @@ export async function kernels(options: KernelsOptions, { stdout, stderr }: Strea
   try {
     const clear = stderr.isTTY ? '\r\u001b[K' : ''
     const onOutcome = ({ case: item, done, total }: OutcomeEvent): void => {
-      if (stderr.isTTY) stderr.write(`${clear}${done}/${total} ${item.op}: ${item.name}`.slice(0, 100))
+      if (stderr.isTTY) stderr.write(`${clear}${done}/${total} ${item.op}: ${item.name}`.slice(0, 78))
     }
     const report = await checkBackend(backend, {
       ops,
@@ -104,7 +104,7 @@ export async function kernels(options: KernelsOptions, { stdout, stderr }: Strea
       stderr.write(`stopped after ${run} cases, ${report.counts.failed} of which failed\n`)
       return interruptedExit
     }
-    stdout.write(options.json ? `${JSON.stringify(asJson(report, times))}\n` : describe(report, times))
+    stdout.write(options.json ? `${JSON.stringify(asJson(report, times))}\n` : reportText(report, times))
     return report.counts.failed > 0 ? 1 : 0
   } finally {
     await backend.dispose()
@@ -129,8 +129,8 @@ async function timesOf(measure: () => Promise<OpTime[]>): Promise<OpTime[] | und
 
 function parseSeed(text: string): number {
   const seed = Number(text)
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new ArgumentError(`--seed is "${text}", expected a whole number`)
-  return seed
+  if (text !== '' && Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32) return seed
+  throw new ArgumentError(`--seed is "${text}", expected a whole number below 2^32`)
 }
 
 function collectLimit(text: string, before: Limits = {}): Limits {
@@ -168,25 +168,18 @@ async function importBackend(path: string): Promise<BackendModule> {
 
 /** A module compiled to CommonJS has its exports once more inside the default. */
 function backendIn(exported: unknown, depth = 0): BackendModule | undefined {
-  if (typeof exported !== 'object' || !exported) return undefined
-  if ('name' in exported && typeof exported.name === 'string' && 'open' in exported && isOpen(exported.open)) {
-    return { ...exported, name: exported.name, open: exported.open }
-  }
-  if (depth === 2) return undefined
+  if (typeof exported !== 'object' || !exported || depth > 2) return undefined
+  if (isBackendModule(exported)) return exported
   const inside = [
     ...('default' in exported ? [exported.default] : []),
     ...('backend' in exported ? [exported.backend] : []),
   ]
-  for (const value of inside) {
-    const module = backendIn(value, depth + 1)
-    if (module) return module
-  }
-  return undefined
+  return inside.map((value) => backendIn(value, depth + 1)).find((module) => module !== undefined)
 }
 
-// What the function takes and gives cannot be seen from here: the cases will tell.
-function isOpen(value: unknown): value is BackendModule['open'] {
-  return typeof value === 'function'
+/** What `open` takes and gives cannot be seen from here: the cases will tell. */
+function isBackendModule(value: object): value is BackendModule {
+  return 'name' in value && typeof value.name === 'string' && 'open' in value && typeof value.open === 'function'
 }
 
 /** Registers tsx where Node itself does not run TypeScript. */
@@ -238,7 +231,7 @@ const columns: readonly Column[] = [
   { title: '' },
 ]
 
-function describe(report: Report, times: readonly OpTime[]): string {
+function reportText(report: Report, times: readonly OpTime[]): string {
   const rows = report.ops.map((op) => {
     const time = timeOf(times, op)
     return [

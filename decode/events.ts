@@ -29,8 +29,8 @@ export interface GenerationResult {
   /** The new tokens, with the end-of-sequence token where that ended them. */
   readonly tokens: readonly number[]
   /**
-   * What they add to the prompt's text, without special tokens and without the stop string that ended it; empty for a
-   * model without a tokenizer.
+   * What they add to the prompt's text, without special tokens and without the stop string that ended it: the texts of
+   * the events, joined. Empty for a model without a tokenizer.
    */
   readonly text: string
   readonly finishReason: FinishReason

@@ -87,8 +87,12 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
 
   async function* rounds(current: Sequence, turn: Turn): AsyncGenerator<GenerationEvent, FinishReason> {
     const started = performance.now()
-    const prefilled = await prefill(model, current, { ids, turn })
-    stats.prefill({ ...prefilled, ms: performance.now() - started })
+    const work = { passes: 0, reused: reusePrefix(current, ids) }
+    try {
+      await prefill(model, current, { ids, turn, onPass: () => work.passes++ })
+    } finally {
+      stats.prefill({ ...work, ms: performance.now() - started })
+    }
     if (most === 0) return 'context'
 
     const drafting = draft?.start(model)
@@ -115,6 +119,7 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
         yield { type: 'reject', token: drafted[accepted]!, instead: round.tokens[accepted]! }
       }
       for (const event of events) {
+        await turn() // who aborts at a token gets no other, even if the round has more
         tokens.push(event.id)
         text += event.text
         yield event
@@ -131,7 +136,6 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
       } catch (error) {
         if (!(error instanceof AbortError)) throw error
         reason = 'aborted'
-        text += output.flush()
       }
       dispose() // whoever awaits the result may use the sequence at once
       yield { type: 'done', result: result(reason) }
@@ -143,17 +147,15 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
   return { events: events(), aborted: () => result('aborted'), dispose }
 }
 
-/** Caches the rows of every prompt token but the newest, in passes of the size that suits the backend. */
+/** Caches the rows of the prompt's tokens from the sequence's length on, but for the newest, in passes that suit the backend. */
 async function prefill(
   model: Model,
   sequence: Sequence,
-  { ids, turn }: { ids: readonly number[]; turn: Turn },
-): Promise<{ passes: number; reused: number }> {
+  { ids, turn, onPass }: { ids: readonly number[]; turn: Turn; onPass: () => void },
+): Promise<void> {
   const { backend } = model
   const { passRows } = backend.capabilities
-  const reused = reusePrefix(sequence, ids)
-  let passes = 0
-  for (let start = reused; start < ids.length - 1; start += passRows, passes++) {
+  for (let start = sequence.length; start < ids.length - 1; start += passRows) {
     await turn()
     const chunk = ids.slice(start, Math.min(start + passRows, ids.length - 1))
     const arena = backend.arena()
@@ -165,8 +167,8 @@ async function prefill(
     } finally {
       arena.release()
     }
+    onPass()
   }
-  return { passes, reused }
 }
 
 /** From token ids to text that can be shown, with what may still change held back. */

@@ -70,12 +70,12 @@ export function planGeneration(
     throw new ArgumentError(`temperature is ${temperature}; this version decodes greedily, at temperature 0`)
   }
   if (accept !== 'equality') throw new ArgumentError(`accept is "${String(accept)}", expected "equality"`)
-  if (stop.some((text) => typeof text !== 'string' || text === '')) {
+  if (!Array.isArray(stop) || stop.some((text) => typeof text !== 'string' || text === '')) {
     throw new ArgumentError('stop is a list of strings, none of them empty')
   }
   if (stop.length > 0 && !model.hasTokenizer)
     throw new ArgumentError(`${model.name} has no tokenizer to find stop strings with`)
-  const ids = typeof prompt === 'string' ? model.tokenizer.encode(prompt) : [...prompt]
+  const ids = typeof prompt === 'string' ? model.tokenizer.encode(prompt) : listIds(prompt)
   checkTokens(ids, model.config)
   return {
     ids,
@@ -89,11 +89,16 @@ export function planGeneration(
   }
 }
 
+function listIds(prompt: readonly number[]): number[] {
+  if (typeof prompt?.[Symbol.iterator] === 'function') return [...prompt]
+  throw new ArgumentError(`the prompt is ${String(prompt)}, expected text or token ids`)
+}
+
 function planDraft(model: Model, options: GenerateOptions): { draft: Draft | undefined; skip: SkipSet | undefined } {
   const skip = options.skip ?? model.skip
   if (skip) planSkip(skip, model.config.numHiddenLayers)
   const { draft = skip ? 'skip' : 'none' } = options
-  if (typeof draft === 'object') return { draft, skip: undefined }
+  if (typeof draft === 'object' && typeof draft?.start === 'function') return { draft, skip: undefined }
   switch (draft) {
     case 'none':
       return { draft: undefined, skip: undefined }

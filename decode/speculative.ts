@@ -36,9 +36,9 @@ export async function speculativeRound(
 
     const unread = tokens.filter((token) => typeof token !== 'number')
     const [chosen, confidence, ...read] = await model.backend.read([ids, scores, ...unread])
-    checkLogits(confidence!, length)
     const drafted = tokens.map((token) => (typeof token === 'number' ? token : read.shift()![0]!))
     const accepted = acceptEqual(drafted, chosen!)
+    checkLogits(confidence!.subarray(0, 2 * (accepted + 1)), length) // plain decoding never sees the other rows
     const cost = {
       draftPasses: proposal.passes,
       sublayersRun: proposal.sublayersRun + rows.count * model.sublayers - prefix.rows * prefix.to,
@@ -47,8 +47,8 @@ export async function speculativeRound(
     }
     return { tokens: [...chosen!.subarray(0, accepted + 1)], drafted, accepted, cost }
   } finally {
-    truncate(sequence, length)
     arena.release()
+    truncate(sequence, length)
   }
 }
 
@@ -59,13 +59,16 @@ function completePrefix(
   { tokens, prefix, arena }: { tokens: readonly (number | Tensor)[]; prefix: Partial<Prefix>; arena: Arena },
 ): Tensor {
   const { to = 0, rows: known = 0, hidden } = prefix
-  const rows = model.rows([{ sequence, count: tokens.length - known }], arena)
-  const rest = model.run(embedTokens(model, tokens.slice(known), rows), rows, { to })
-  if (!hidden) return rest
+  const missing = tokens.length - known
+  const runMissing = (): Tensor => {
+    const rows = model.rows([{ sequence, count: missing }], arena)
+    return model.run(embedTokens(model, tokens.slice(known), rows), rows, { to })
+  }
+  if (!hidden) return runMissing()
   const { copyRows } = model.backend.ops
   const out = arena.tensor([tokens.length, model.config.hiddenSize])
   copyRows(out, hidden, { rows: Array.from({ length: known }, (_, i) => i), at: 0 })
-  copyRows(out, rest, { rows: Array.from({ length: rows.count }, (_, i) => i), at: known })
+  if (missing > 0) copyRows(out, runMissing(), { rows: Array.from({ length: missing }, (_, i) => i), at: known })
   return out
 }
 

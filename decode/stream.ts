@@ -21,8 +21,17 @@ export interface GenerationRun {
   dispose(): void
 }
 
+/** What is left of a stream whose reader is gone. Nothing here may lead to the reader, or it would never be gone. */
+interface Abandoned {
+  readonly run: GenerationRun
+  readonly resolve: (result: GenerationResult) => void
+}
+
 /** Ends runs whose reader was garbage-collected in the middle: nobody else can. */
-const abandoned = new FinalizationRegistry<() => void>((end) => end())
+const abandoned = new FinalizationRegistry<Abandoned>(({ run, resolve }) => {
+  run.dispose()
+  resolve(run.aborted())
+})
 
 /**
  * A stream over the run that `start` makes at the first pull; what `start` throws reaches the reader there.
@@ -39,13 +48,9 @@ export function createStream(start: () => GenerationRun): GenerationStream {
     let run: GenerationRun | undefined
     const started = (): GenerationRun => {
       if (run) return run
-      const made = start()
-      abandoned.register(iterator, () => {
-        made.dispose()
-        resolve(made.aborted())
-      })
-      run = made
-      return made
+      run = start()
+      abandoned.register(iterator, { run, resolve })
+      return run
     }
     const iterator = {
       async next(): Promise<IteratorResult<GenerationEvent, void>> {

@@ -88,7 +88,7 @@ ${rows.join('\n')}
 
 async function main(): Promise<void> {
   await using model = await loadModel('stories')
-  const prompt = 'One morning, a rabbit named Pip woke up and saw'
+  const prompt = 'Once upon a time, there was a little girl named Mia. She loved'
   await generate(model, prompt, { maxNewTokens: 32 }).result // compiled before it is timed
   const plain = await story(model, prompt, { draft: 'none', start: 1 })
   const next = plain.end + 0.5

@@ -3,7 +3,7 @@
 import type { Arena, Backend, Ops, Tensor } from './backend.ts'
 import { byteSize, elementCount } from './dtype.ts'
 import { DisposedError, DTypeError, ShapeError } from './errors.ts'
-import { type ExpectLive, expectCacheWidth, expectWhole, opChecks } from './op-checks.ts'
+import { type ExpectLive, expectCacheWidth, expectLiveCache, expectWhole, opChecks } from './op-checks.ts'
 
 /**
  * The same backend, with every call checked. Throws {@link ShapeError}, {@link DTypeError}, {@link ArgumentError}, or
@@ -58,7 +58,7 @@ export function checked<T extends Tensor>(backend: Backend<T>): Backend<T> {
       expectWhole('createCache: capacity', spec.capacity, 1, Number.MAX_SAFE_INTEGER)
       if (spec.parent) {
         const { cache, length } = spec.parent
-        expectLive('createCache: parent', cache)
+        expectLiveCache(expectLive, 'createCache: parent', cache)
         if (cache.layers !== spec.layers) throw new ShapeError(`createCache: the parent has ${cache.layers} layers`)
         expectCacheWidth('createCache: parent', [cache], spec.width)
         expectWhole('createCache: parent length', length, 0, Math.min(cache.capacity, spec.capacity))
@@ -87,6 +87,7 @@ export function checked<T extends Tensor>(backend: Backend<T>): Backend<T> {
       }
     },
     async read(tensors) {
+      expectOpen('read')
       for (const tensor of tensors) {
         expectLive('read', tensor)
         if (tensor.dtype !== 'f32' && tensor.dtype !== 'i32') {
@@ -109,6 +110,14 @@ export function checked<T extends Tensor>(backend: Backend<T>): Backend<T> {
 
 function checkedOps<T extends Tensor>(ops: Ops<T>, expectLive: ExpectLive): Ops<T> {
   const checks = opChecks(expectLive)
+
+  function after<A, B, C>(check: (a: A, b: B, c: C) => void, kernel: (a: A, b: B, c: C) => void) {
+    return (a: A, b: B, c: C): void => {
+      check(a, b, c)
+      kernel.call(ops, a, b, c)
+    }
+  }
+
   return {
     embed: after(checks.embed, ops.embed),
     rmsNorm: after(checks.rmsNorm, ops.rmsNorm),
@@ -120,12 +129,5 @@ function checkedOps<T extends Tensor>(ops: Ops<T>, expectLive: ExpectLive): Ops<
     copyRows: after(checks.copyRows, ops.copyRows),
     copyKV: after(checks.copyKV, ops.copyKV),
     select: after(checks.select, ops.select),
-  }
-}
-
-function after<A, B, C>(check: (a: A, b: B, c: C) => void, kernel: (a: A, b: B, c: C) => void) {
-  return (a: A, b: B, c: C): void => {
-    check(a, b, c)
-    kernel(a, b, c)
   }
 }

@@ -29,6 +29,11 @@ function expectLayer(op: string, layer: number, { cache }: { cache: KVCache }): 
   expectWhole(`${op}: the layer`, layer, 0, cache.layers - 1)
 }
 
+/** A cache is read through its parents, so these must be alive as well. */
+export function expectLiveCache(expectLive: ExpectLive, what: string, cache: KVCache): void {
+  for (let at: KVCache | undefined = cache; at; at = at.parent?.cache) expectLive(what, at)
+}
+
 export function expectCacheWidth(op: string, caches: readonly KVCache[], width: number): void {
   for (const cache of caches) {
     if (cache.width !== width) throw new ShapeError(`${op}: the cache holds rows of ${cache.width}, not ${width}`)
@@ -57,7 +62,7 @@ export function opChecks(expectLive: ExpectLive): Ops {
     const seen = new Set<KVCache>()
     let total = 0
     for (const { cache, start, count } of segments) {
-      expectLive(op, cache)
+      expectLiveCache(expectLive, op, cache)
       const first = cache.parent?.length ?? 0
       expectWhole(`${op}: the count of a segment`, count, 1, cache.capacity)
       expectWhole(`${op}: the start of a segment of ${count} rows`, start, first, cache.capacity - count)
@@ -164,8 +169,8 @@ export function opChecks(expectLive: ExpectLive): Ops {
     },
 
     copyKV(out, source, { from, to }) {
-      expectLive('copyKV: out', out)
-      expectLive('copyKV: source', source)
+      expectLiveCache(expectLive, 'copyKV: out', out)
+      expectLiveCache(expectLive, 'copyKV: source', source)
       if (out.layers !== source.layers) throw new ShapeError(`copyKV: ${source.layers} layers into ${out.layers}`)
       expectCacheWidth('copyKV', [out], source.width)
       expectWhole('copyKV: from', from, out.parent?.length ?? 0, out.capacity)

@@ -8,9 +8,11 @@ export type Turn = () => Promise<void>
 /** Milliseconds that work may hold the thread before others get their turn. */
 const hold = 50
 
+/** When any work last gave the thread away: many short pieces in a row hold it as one long piece does. */
+let last = 0
+
 /** A turn-taker for one piece of work. */
 export function createTurn(signal?: AbortSignal): Turn {
-  let last = performance.now()
   return async () => {
     if (performance.now() - last >= hold) {
       await macrotask()

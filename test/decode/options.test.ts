@@ -1,0 +1,133 @@
+// What `generate` refuses, and how it says so: a typed error that names the thing, before anything runs.
+import assert from 'node:assert/strict'
+import { generate, loadModel, type Model } from 'drafthorse'
+import { fixedLength, type GenerateOptions } from 'drafthorse/decode'
+import { folderOf, stories260K } from '../checkpoints.ts'
+
+const prompt = [168, 102, 252, 316, 115, 7]
+const skip = { attention: [1, 2], mlp: [1] }
+
+/** Values that types forbid, and that come from JavaScript all the same. */
+const wrong = (value: unknown): never => value as never
+
+describe('generate refuses', () => {
+  let model: Model
+  before(async () => {
+    model = await loadModel(folderOf('llama2-f32'))
+  })
+  after(() => model.dispose())
+
+  function refuses(name: string, message: RegExp, options: GenerateOptions, ids: readonly number[] = prompt): void {
+    it(name, async () => {
+      const stream = generate(model, ids, options)
+      await assert.rejects(stream.result, { code: 'ERR_ARGUMENT', name: 'ArgumentError', message })
+      const { caches, arenas } = model.backend.memory()
+      assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
+    })
+  }
+
+  refuses('an empty prompt', /prompt is empty/, {}, [])
+  refuses('a negative token', /token 1 of the prompt is -1.*0 to 319/, {}, [3, -1])
+  refuses('a fractional token', /token 0 of the prompt is 1\.5/, {}, [1.5])
+  refuses('a token that is not a number', /token 2 of the prompt is NaN/, {}, [1, 2, Number.NaN])
+  refuses('a token past the vocabulary', /token 1 of the prompt is 320.*0 to 319/, {}, [319, 320])
+  refuses('a prompt longer than the context', /257 tokens.*256/, {}, new Array<number>(257).fill(5))
+  refuses('an attention layer that does not exist', /attention layer 4.*0 to 3/, { skip: { attention: [4], mlp: [] } })
+  refuses('an MLP layer that does not exist', /mlp layer -1.*0 to 3/, { skip: { attention: [], mlp: [0, -1] } })
+  refuses('a fractional layer', /attention layer 0\.5/, { skip: { attention: [0.5], mlp: [] } })
+  refuses('such a layer even if nothing is drafted', /layer 9/, { draft: 'none', skip: { attention: [9], mlp: [] } })
+  refuses('half a skip set', /"mlp" is undefined/, { skip: wrong({ attention: [1] }) })
+  refuses('a draft length of -1', /draft length is -1/, { skip, draftLength: -1 })
+  refuses('a draft length of 1.5', /draft length is 1\.5/, { skip, draftLength: 1.5 })
+  refuses('a draft length of NaN', /draft length is NaN/, { skip, draftLength: Number.NaN })
+  refuses('a draft length that is neither number nor policy', /draftLength is "long"/, { draftLength: wrong('long') })
+  refuses('maxNewTokens of 0', /maxNewTokens is 0/, { maxNewTokens: 0 })
+  refuses('maxNewTokens of 2.5', /maxNewTokens is 2\.5/, { maxNewTokens: 2.5 })
+  refuses('maxNewTokens of -Infinity', /maxNewTokens is -Infinity/, { maxNewTokens: Number.NEGATIVE_INFINITY })
+  refuses('an unknown draft', /draft is "turbo".*"none", "skip"/, { draft: wrong('turbo') })
+  refuses('a draft that is nothing', /draft is "null"/, { draft: wrong(null) })
+  refuses('to skip without a skip set', /llama2-f32 came without a skip set/, { draft: 'skip' })
+  refuses('a temperature', /temperature is 0\.7/, { temperature: 0.7 })
+  refuses('another way of accepting', /accept is "rejection"/, { accept: wrong('rejection') })
+  refuses('an empty stop string', /stop/, { stop: ['end', ''] })
+  refuses('a stop that is no list', /stop/, { stop: wrong('end') })
+  refuses('stop strings without a tokenizer', /llama2-f32 has no tokenizer/, { stop: ['end'] })
+
+  it('text without a tokenizer, by a typed error that says what to do', async () => {
+    await assert.rejects(generate(model, 'Hello').result, { code: 'ERR_NOT_FOUND', message: /llama2-f32.*token ids/ })
+  })
+
+  it('a prompt that is neither text nor ids', async () => {
+    for (const prompt of [undefined, null, 5]) {
+      await assert.rejects(generate(model, wrong(prompt)).result, { code: 'ERR_ARGUMENT', message: /prompt/ })
+    }
+  })
+})
+
+describe('generate', () => {
+  it('decodes plainly a model without a skip set', async () => {
+    await using model = await loadModel(folderOf('llama2-f32'))
+    const { stats } = await generate(model, prompt, { maxNewTokens: 2 }).result
+    assert.deepEqual(
+      { draft: stats.draft, draftLength: stats.draftLength, skip: stats.skip },
+      { draft: 'none', draftLength: undefined, skip: undefined },
+    )
+  })
+
+  it('drafts four tokens a round where there is a skip set', async () => {
+    await using model = await loadModel(folderOf('llama2-f32'))
+    const { stats } = await generate(model, prompt, { maxNewTokens: 2, skip }).result
+    assert.deepEqual(
+      { draft: stats.draft, draftLength: stats.draftLength, skip: stats.skip },
+      { draft: 'skip', draftLength: 'fixed 4', skip },
+    )
+  })
+
+  it('makes 200 new tokens at most unless told otherwise, and as many as fit when told Infinity', async () => {
+    await using model = await loadModel(folderOf('gqa-tied-bf16'))
+    const byDefault = await generate(model, prompt, { ignoreEos: true }).result
+    assert.deepEqual([byDefault.tokens.length, byDefault.finishReason], [200, 'length'])
+    const all = await generate(model, prompt, { ignoreEos: true, maxNewTokens: Number.POSITIVE_INFINITY }).result
+    assert.deepEqual([all.tokens.length, all.finishReason], [250, 'context'])
+    assert.deepEqual(all.tokens.slice(0, 200), byDefault.tokens)
+  })
+
+  it('is plain decoding at a draft length of 0', async () => {
+    await using model = await loadModel(folderOf('llama2-f32'))
+    const { stats } = await generate(model, prompt, { maxNewTokens: 4, ignoreEos: true, skip, draftLength: 0 }).result
+    assert.deepEqual([stats.rounds, stats.draftedTokens, stats.acceptanceRate], [4, 0, undefined])
+  })
+
+  it('asks a policy for the length of every draft', async () => {
+    await using model = await loadModel(folderOf('llama2-f32'))
+    const wanted = [2, 0, 1, 3, 0]
+    const policy = { name: 'listed', start: () => ({ next: () => wanted.shift() ?? 0 }) }
+    const drafted: number[] = []
+    const options = { maxNewTokens: 30, ignoreEos: true, skip, draftLength: policy }
+    for await (const event of generate(model, prompt, options)) {
+      if (event.type === 'draft') drafted.push(event.tokens.length)
+    }
+    assert.deepEqual(drafted, [2, 1, 3])
+    assert.equal(fixedLength(2).start().next(), 2)
+  })
+
+  it('takes text where there is a tokenizer', async () => {
+    await using model = await loadModel(stories260K)
+    const options = { maxNewTokens: 8 }
+    const text = await generate(model, 'Once upon', options).result
+    const ids = await generate(model, model.tokenizer.encode('Once upon'), options).result
+    assert.deepEqual(text.tokens, ids.tokens)
+    assert.equal(text.stats.promptTokens, model.tokenizer.encode('Once upon').length)
+  })
+
+  it('takes ids from a typed array, and does not mind when the list is changed later', async () => {
+    await using model = await loadModel(folderOf('llama2-f32'))
+    const ids = [...prompt]
+    const stream = generate(model, Int32Array.from(ids) as unknown as number[], { maxNewTokens: 3 })
+    const other = generate(model, ids, { maxNewTokens: 3 })
+    const reading = other.result
+    const { tokens } = await stream.result
+    ids.fill(0)
+    assert.deepEqual((await reading).tokens, tokens)
+  })
+})

@@ -1,0 +1,125 @@
+// The package as a user gets it: packed, installed into an empty folder without scripts, small, complete and working.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { npm } from '../peers/npm.mjs'
+import { skipUnless } from '../skip.ts'
+import { readJson, root } from './files.ts'
+
+const maxBytes = 15e6
+
+/** Bytes of all files below a folder, without those of `except`. */
+function sizeOf(folder: string, except?: string): number {
+  let bytes = 0
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (path === except) continue
+    bytes += entry.isDirectory() ? sizeOf(path, except) : lstatSync(path).size
+  }
+  return bytes
+}
+
+describe('installed package', function () {
+  this.timeout(300_000)
+  let folder = ''
+  let packed: string[] = []
+  let app = ''
+  let installed = ''
+
+  before(function () {
+    folder = mkdtempSync(join(tmpdir(), 'drafthorse-'))
+    const pack = npm(['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: root })
+    assert.ok(pack.ok, pack.stderr)
+    const listing = JSON.parse(pack.stdout)
+    const { filename, files } = Array.isArray(listing) ? listing[0] : Object.values(listing)[0]
+    packed = files.map((file: { path: string }) => file.path)
+
+    app = join(folder, 'app')
+    mkdirSync(app)
+    writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
+    const flags = ['--omit=dev', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund']
+    const install = npm(['install', ...flags, join(folder, filename)], { cwd: app })
+    skipUnless(this, install.ok, `npm could not install the packed package: ${install.stderr.trim().slice(-300)}`)
+    installed = join(app, 'node_modules', readJson('package.json').name)
+  })
+
+  after(() => {
+    if (folder) rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+  })
+
+  it('is packed with its licence, notices, readme, code and embedded model, and without tests', () => {
+    const wanted = [
+      'LICENSE',
+      'NOTICE.md',
+      'README.md',
+      'CHANGELOG.md',
+      'package.json',
+      'dist/index.js',
+      'dist/index.d.ts',
+    ]
+    assert.deepEqual(
+      wanted.filter((path) => !packed.includes(path)),
+      [],
+    )
+    assert.ok(
+      packed.some((path) => /^models\/stories\/.*\.(safetensors|gguf|bin)$/.test(path)),
+      'no model',
+    )
+    const stray = packed.filter((path) =>
+      /^(?:dist\/)?(?:test|\.ci|\.github|\.tmp|docs)\/|\.test\.|\.tsbuildinfo$/.test(path),
+    )
+    assert.deepEqual(stray, [])
+  })
+
+  it(`takes less than ${maxBytes / 1e6} MB without the embedded model, dependencies included`, () => {
+    const bytes = sizeOf(join(app, 'node_modules'), join(installed, 'models'))
+    console.log(`      installed size: ${(bytes / 1e6).toFixed(2)} MB without models/`)
+    assert.ok(bytes < maxBytes, `${bytes} bytes`)
+  })
+
+  it("loadModel('stories') finds the embedded model from any folder, and it generates", () => {
+    const script = join(app, 'probe.js')
+    writeFileSync(
+      script,
+      `import { generate, loadModel } from 'drafthorse'
+       const model = await loadModel('stories')
+       const { tokens } = await generate(model, 'Once upon a time', { maxNewTokens: 4 }).result
+       await model.dispose()
+       console.log(JSON.stringify(tokens))`,
+    )
+    const result = spawnSync(process.execPath, [script], { cwd: tmpdir(), encoding: 'utf8' })
+    assert.equal(result.status, 0, result.stderr)
+    assert.equal(JSON.parse(result.stdout).length, 4)
+  })
+
+  it('the command runs from the installed place', () => {
+    const command = join(installed, readJson('package.json').bin.drafthorse)
+    const result = spawnSync(process.execPath, [command, '--version'], { cwd: tmpdir(), encoding: 'utf8' })
+    assert.equal(result.status, 0, result.stderr)
+    assert.equal(result.stdout.trim(), readJson('package.json').version)
+  })
+
+  for (const resolution of ['nodenext', 'bundler'] as const) {
+    it(`its types compile in a strict project with moduleResolution ${resolution}`, () => {
+      const subpaths = Object.keys(readJson('package.json').exports).filter((path) => !/\.json$|\*/.test(path))
+      const lines = subpaths.map((path, i) => `export * as entry${i} from 'drafthorse${path.slice(1)}'`)
+      writeFileSync(join(app, 'consumer.ts'), lines.join('\n'))
+      const compilerOptions = {
+        strict: true,
+        noEmit: true,
+        skipLibCheck: false,
+        target: 'es2022',
+        module: resolution === 'nodenext' ? 'nodenext' : 'esnext',
+        moduleResolution: resolution,
+        lib: ['es2023', 'esnext.disposable', 'dom'],
+        types: [],
+      }
+      writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
+      const tsc = join(root, 'node_modules/typescript/bin/tsc')
+      const result = spawnSync(process.execPath, [tsc, '-p', app], { encoding: 'utf8' })
+      assert.equal(result.status, 0, result.stdout)
+    })
+  }
+})
