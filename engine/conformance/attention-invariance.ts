@@ -119,7 +119,7 @@ function leftovers(settings: CaseSettings, shape: Heads): Case {
     const width = shape.kvHeads * shape.headSize
     const clean = sequenceOf(space, shape, source)
     const used = newSequence(space, { layers: 1, width, capacity: beyond })
-    storeRandom(space, random, [{ sequence: used, start: 0, count: beyond }], 1000)
+    storeRandom(space, random, [{ sequence: used, start: 0, count: beyond }], { scale: 1000 })
     used.keys[layer]!.set(source.keys)
     used.values[layer]!.set(source.values)
     const rows = Array.from({ length }, (_, i) => i)

@@ -3,8 +3,17 @@
 import { accuracyCase } from './accuracy.ts'
 import { attentionInvarianceCases } from './attention-invariance.ts'
 import type { Case, CaseSettings } from './case.ts'
-import { floats, type Random } from './random.ts'
-import { expectedAttention, newSequence, type Rows, type Sequence, segmentsOf, storeRandom } from './sequences.ts'
+import type { Random } from './random.ts'
+import {
+  expectedAttention,
+  newSequence,
+  type Rows,
+  type Sequence,
+  type Spread,
+  segmentsOf,
+  spreadFloats,
+  storeRandom,
+} from './sequences.ts'
 import type { Workspace } from './workspace.ts'
 
 interface Input {
@@ -16,8 +25,8 @@ interface Input {
   /** Of `past`, the positions held by a parent that all sequences share, or by a chain of parents, outermost first. */
   readonly parents?: readonly number[]
   readonly window?: number
-  /** Standard deviation of queries and keys: with 4 and more, nearly all weight is on few positions. */
-  readonly spread?: number
+  /** Of queries and keys. */
+  readonly spread?: Spread
 }
 
 const one = (past: number, count: number) => [{ past, count }]
@@ -68,19 +77,21 @@ const inputs: readonly Input[] = [
   { heads: 2, kvHeads: 1, headSize: 16, sequences: [...one(9, 2), ...one(8, 1)], parents: [7], window: 4 },
   { heads: 2, kvHeads: 1, headSize: 16, sequences: [...one(30, 2), ...one(23, 3)], parents: [5, 23] },
   { heads: 2, kvHeads: 1, headSize: 8, sequences: [...one(3, 2), ...one(0, 2)], parents: [0] },
-  { heads: 2, kvHeads: 1, headSize: 64, sequences: one(70, 5), spread: 2 },
-  { heads: 2, kvHeads: 2, headSize: 16, sequences: one(70, 5), spread: 0.01 },
+  { heads: 2, kvHeads: 1, headSize: 64, sequences: one(70, 5), spread: { scale: 2 } },
+  { heads: 2, kvHeads: 2, headSize: 16, sequences: one(70, 5), spread: { scale: 0.01 } },
+  // Scores from about -200 to 200, which exp only stands after the largest was subtracted.
+  { heads: 2, kvHeads: 1, headSize: 64, sequences: one(0, 70), spread: { scale: 8, whole: true } },
 ]
 
 export function attentionCases(settings: CaseSettings): Case[] {
   return [
     ...inputs.map((input) =>
       accuracyCase(settings, { op: 'attention', name: `${describe(input)} match float64` }, (space, random) => {
-        const { heads, kvHeads, headSize, sequences, window, spread = 1 } = input
+        const { heads, kvHeads, headSize, sequences, window, spread = {} } = input
         const layer = 1
         const rows = prepare(space, random, input, kvHeads * headSize)
         const shape = [sequences.reduce((sum, { count }) => sum + count, 0), heads * headSize]
-        const queries = floats(random, shape[0]! * shape[1]!, spread)
+        const queries = spreadFloats(random, shape[0]! * shape[1]!, spread)
         const options = { layer, headSize, scale: 1 / Math.sqrt(headSize), window }
         const out = space.poisoned(shape)
         space.ops.attention(out, space.values(queries, shape), { ...options, segments: segmentsOf(rows) })
@@ -123,6 +134,6 @@ function describe({ heads, kvHeads, headSize, sequences, window, parents, spread
     `heads ${heads}:${kvHeads} of ${headSize}, rows ${sequences.length > 9 ? `${sequences.length} sequences` : rows}`,
     ...(window === undefined ? [] : [`window ${window}`]),
     ...(parents === undefined ? [] : [`parent ${parents.join(' in ')}`]),
-    ...(spread === undefined ? [] : [`queries and keys of size ${spread}`]),
+    ...(spread === undefined ? [] : [`${spread.whole ? 'whole ' : ''}queries and keys of size ${spread.scale}`]),
   ].join(', ')
 }

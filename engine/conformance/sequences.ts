@@ -45,15 +45,27 @@ export function segmentsOf(rows: readonly Rows[]): Segments {
   return rows.map(({ sequence, start, count }) => ({ cache: sequence.cache, start, count }))
 }
 
+/** How keys are spread: see `floats`. `whole` numbers make every score exact, however large. */
+export interface Spread {
+  readonly scale?: number | undefined
+  readonly whole?: boolean | undefined
+}
+
+/** Random queries or keys. */
+export function spreadFloats(random: Random, size: number, { scale = 1, whole }: Spread): Float32Array<ArrayBuffer> {
+  const values = floats(random, size, scale)
+  return whole ? values.map(Math.round) : values
+}
+
 /** Stores random keys and values in every layer of these rows, on the backend and in the twins. */
-export function storeRandom(space: Workspace, random: Random, rows: readonly Rows[], scale = 1): void {
+export function storeRandom(space: Workspace, random: Random, rows: readonly Rows[], spread: Spread = {}): void {
   for (const [layer] of (rows[0]?.sequence.keys ?? []).entries()) {
     for (const { sequence, start, count } of rows) {
       const { width } = sequence.cache
-      sequence.keys[layer]!.set(floats(random, count * width, scale), start * width)
+      sequence.keys[layer]!.set(spreadFloats(random, count * width, spread), start * width)
       // Few values to a row could average out to nearly nothing, which no arithmetic survives.
-      const spread = width < 16 ? 'positive' : 'bell'
-      sequence.values[layer]!.set(floats(random, count * width, scale, spread), start * width)
+      const values = floats(random, count * width, spread.scale, width < 16 ? 'positive' : 'bell')
+      sequence.values[layer]!.set(values, start * width)
     }
     storeTwins(space, rows, layer)
   }
