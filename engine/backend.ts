@@ -6,7 +6,9 @@
 // Bit for bit. So an op fixes its reduction order and runs the same instructions for one row as for many.
 //
 // Ops are recorded and may run later, in the order of the calls; `read` waits for them. A backend may as well run each
-// at once. Shapes and types are checked before an op is called (checks.ts), so a kernel can trust them.
+// at once. What the host passes (ids, rows, segments) is taken at the call, and freeing or releasing a tensor afterwards
+// does not undo an op that was recorded with it. Shapes and types are checked before an op is called (checks.ts), so a
+// kernel can trust them.
 
 import type { DType, WeightDType } from './dtype.ts'
 
@@ -23,7 +25,10 @@ export interface KVCache {
   readonly width: number
   /** Positions that it can hold; memory is taken as they are used. */
   readonly capacity: number
-  /** Positions `0 .. parent.length - 1` are read from another cache, which several sequences may share. */
+  /**
+   * Positions `0 .. parent.length - 1` are read from another cache, which several sequences may share, and which may have
+   * a parent itself; they cannot be stored here. The parent has to live as long as its children are used.
+   */
   readonly parent?: { readonly cache: KVCache; readonly length: number }
 }
 
@@ -46,8 +51,8 @@ export interface Selection<T extends Tensor = Tensor> {
 }
 
 /**
- * The kernels. `out` is always given, and is f32 unless said otherwise; the number of rows is `out.shape[0]`.
- * Methods, so that a backend can name its own handle type.
+ * The kernels. `out` is always given, is f32 unless said otherwise, and is none of the inputs unless said otherwise; the
+ * number of rows is `out.shape[0]`. Methods, so that a backend can name its own handle type.
  */
 export interface Ops<T extends Tensor = Tensor> {
   /**
@@ -96,7 +101,10 @@ export interface Ops<T extends Tensor = Tensor> {
   /** `out[at + i] = x[rows[i]]`, whole rows; other rows of `out` keep their values. */
   copyRows(out: T, x: T, options: { rows: readonly number[]; at: number }): void
 
-  /** Copies positions `from .. to - 1` of every layer from another cache of the same shape, to the same positions. */
+  /**
+   * Copies positions `from .. to - 1` of every layer from another cache of the same shape, or from where that one reads
+   * them, to the same positions.
+   */
   copyKV(out: KVCache, source: KVCache, options: { from: number; to: number }): void
 
   /** Finds the winner of each row of `logits [rows, vocabulary]`; `noise`, of the same shape, is for sampling. */
@@ -143,7 +151,7 @@ export interface Backend<T extends Tensor = Tensor> {
   readonly capabilities: Capabilities
   readonly ops: Ops<T>
 
-  /** Takes a copy of `data`: numbers as f32 or i32, or the bytes of a weight type's blocks. Freed by `free`. */
+  /** Takes a copy of `data`: numbers of the type itself, or the bytes of its blocks. Freed by `free`. */
   upload(data: HostArray | Uint8Array, spec: { shape: readonly number[]; dtype: DType }): T
 
   createCache(spec: {
@@ -163,7 +171,7 @@ export interface Backend<T extends Tensor = Tensor> {
 
   memory(): MemoryUse
 
-  /** Frees everything. Every later call throws `DisposedError`. Disposing twice does nothing. */
+  /** Frees everything. Later calls throw `DisposedError`, but for `memory`, `free` and `dispose`, which do nothing. */
   dispose(): Promise<void>
 }
 

@@ -43,6 +43,9 @@ export function checked<T extends Tensor>(backend: Backend<T>): Backend<T> {
     upload(data, spec) {
       expectOpen('upload')
       if (spec.dtype !== 'f32') expectWeightType(spec.dtype)
+      const given = data instanceof Float32Array ? 'f32' : data instanceof Int32Array ? 'i32' : spec.dtype
+      if (given !== spec.dtype)
+        throw new DTypeError(`upload: the numbers are ${given}, but ${spec.dtype} was asked for`)
       const size = byteSize(spec.dtype, spec.shape)
       if (data.byteLength !== size) {
         throw new ShapeError(

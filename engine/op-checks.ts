@@ -25,6 +25,11 @@ function expectPositive(what: string, value: number): void {
   if (!Number.isFinite(value) || value <= 0) throw new ArgumentError(`${what} is ${value}, expected a number above 0`)
 }
 
+function expectOther(what: string, out: Tensor, input: Tensor): void {
+  if (out === input)
+    throw new ShapeError(`${what} is the input itself, whose values are still needed; give another tensor`)
+}
+
 function expectLayer(op: string, layer: number, { cache }: { cache: KVCache }): void {
   expectWhole(`${op}: the layer`, layer, 0, cache.layers - 1)
 }
@@ -90,6 +95,7 @@ export function opChecks(expectLive: ExpectLive): Ops {
     rmsNorm(out, x, { weight, epsilon }) {
       const [rows, width] = matrix('rmsNorm: x', x)
       expect('rmsNorm: out', out, { shape: [rows, width] })
+      expectOther('rmsNorm: out', out, x)
       expect('rmsNorm: weight', weight, { shape: [undefined] })
       const size = weight.shape[0]!
       if (size === 0 || width % size !== 0) {
@@ -105,7 +111,7 @@ export function opChecks(expectLive: ExpectLive): Ops {
       expect('linear: out', out, { shape: [rows, outSize] })
       if (bias) expect('linear: bias', bias, { shape: [outSize] })
       if (residual) expect('linear: residual', residual, { shape: [rows, outSize] })
-      if (out === x) throw new ShapeError('linear: out cannot be x, whose values every output needs')
+      expectOther('linear: out', out, x)
     },
 
     rope(out, x, { cos, sin, segments }) {
@@ -139,6 +145,7 @@ export function opChecks(expectLive: ExpectLive): Ops {
     attention(out, queries, { layer, segments, headSize, scale, window }) {
       const [rows, width] = matrix('attention: queries', queries)
       expect('attention: out', out, { shape: [rows, width] })
+      expectOther('attention: out', out, queries)
       expectWhole('attention: headSize', headSize, 1, width)
       expectPositive('attention: scale', scale)
       if (window !== undefined) expectWhole('attention: window', window, 1, Number.MAX_SAFE_INTEGER)
@@ -163,7 +170,7 @@ export function opChecks(expectLive: ExpectLive): Ops {
     copyRows(out, x, { rows, at }) {
       const [count, width] = matrix('copyRows: x', x)
       expect('copyRows: out', out, { shape: [undefined, width] })
-      if (out === x) throw new ShapeError('copyRows: out cannot be x')
+      expectOther('copyRows: out', out, x)
       for (const row of rows) expectWhole('copyRows: a row', row, 0, count - 1)
       expectWhole('copyRows: at', at, 0, out.shape[0]! - rows.length)
     },

@@ -38,6 +38,10 @@ const wrongCalls: Readonly<
       'a weight wider than x': ({ ops, f32 }) => ops.rmsNorm(f32(3, 8), f32(3, 8), { weight: f32(16), epsilon: 1e-5 }),
       'a weight of two axes': ({ ops, f32 }) => ops.rmsNorm(f32(3, 8), f32(3, 8), { weight: f32(1, 8), epsilon: 1e-5 }),
       'x of one axis': ({ ops, f32 }) => ops.rmsNorm(f32(8), f32(8), { weight: f32(8), epsilon: 1e-5 }),
+      'out that is x': ({ ops, f32 }) => {
+        const x = f32(3, 8)
+        ops.rmsNorm(x, x, { weight: f32(8), epsilon: 1e-5 })
+      },
     },
     dtype: {
       'an i32 x': ({ ops, f32, i32 }) => ops.rmsNorm(f32(3, 8), i32(3, 8), { weight: f32(8), epsilon: 1e-5 }),
@@ -136,6 +140,10 @@ const wrongCalls: Readonly<
         attention(p, { out: p.f32(3, 12), queries: p.f32(3, 12), headSize: 4 }),
       'a layer past the last': (p) => attention(p, { layer: 2 }),
       'a window of 0': (p) => attention(p, { window: 0 }),
+      'out that is the queries': (p) => {
+        const queries = p.f32(3, 16)
+        attention(p, { out: queries, queries })
+      },
     },
     dtype: {
       'i32 queries': (p) => attention(p, { queries: p.i32(3, 16) }),
