@@ -11,12 +11,12 @@ import { cachedBytes, outcome, skipping, withPassRows } from './generations.ts'
 
 const draftLengths = [1, 2, 3, 4, 5, 6, 7, 8]
 
-/** Sets that lie at the edges of what can be skipped. */
+/** Sets that lie at the edges of what can be skipped; the first two are among the golden cases as well. */
 function extremes(layers: number): Record<string, SkipSet> {
   const all = Array.from({ length: layers }, (_, i) => i)
   return {
-    nothing: skipping([]),
-    'every attention': skipping(all, 'attention'),
+    none: skipping([]),
+    'all-attention': skipping(all, 'attention'),
     everything: skipping(all),
     'the first sublayer': skipping([0], 'attention'),
     'the last sublayer': skipping([layers - 1], 'mlp'),
@@ -58,12 +58,12 @@ for (const { name, path, golden } of models) {
       if (!golden) return
       const { inputIds, cases } = await readGolden(golden)
       prompt = inputIds.slice(0, 5)
-      for (const { name, skip } of cases) sets[`golden ${name}`] = skip
+      for (const { name, skip } of cases) sets[name] = skip
     })
     after(() => model.dispose())
 
     it('equals plain decoding for every skip set and draft length, cache and all', async () => {
-      const settings = { maxNewTokens: 10, ignoreEos: true }
+      const settings = { maxNewTokens: 9, ignoreEos: true }
       const plain = await leaves(model, prompt, { ...settings, draft: 'none' })
       for (const [set, skip] of Object.entries(sets)) {
         for (const draftLength of draftLengths) {
@@ -82,7 +82,7 @@ for (const { name, path, golden } of models) {
           const settings = { maxNewTokens: reason === 'length' ? 6 : 12, ignoreEos: reason !== 'eos' }
           const plain = await generate(ending, prompt, { ...settings, draft: 'none' }).result
           assert.equal(plain.finishReason, reason)
-          for (const skip of [sets['nothing']!, sets['golden middle']!]) {
+          for (const skip of [sets['none']!, sets['middle']!]) {
             for (const draftLength of draftLengths) {
               const speculative = await generate(ending, prompt, { ...settings, skip, draftLength }).result
               assert.deepEqual(outcome(speculative), outcome(plain), `${reason}, ${draftLength} drafts`)
@@ -196,9 +196,7 @@ describe('speculative decoding', () => {
     await using model = await loadModel(stories260K, { backend: 'reference' })
     const ids = [1, ...Array.from({ length: 249 }, (_, i) => 260 + ((i * 31) % 250))]
     const plain = await leaves(model, ids, { ...settings, draft: 'none' })
-    for (const draftLength of [1, 5, 8]) {
-      assert.deepEqual(await leaves(model, ids, { ...settings, skip: skipping([2, 3]), draftLength }), plain)
-    }
+    assert.deepEqual(await leaves(model, ids, { ...settings, skip: skipping([2, 3]), draftLength: 5 }), plain)
   })
 
   it('takes fewer passes of the model than there are tokens when drafts are good', async () => {
