@@ -77,7 +77,7 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
         identical: mine.filter(({ tokens }, i) => equal(tokens, plain[i]!.tokens)).length,
       }
     }),
-    passCosts: await passCosts(model, { rows, context: 64, repeats: 15, turn }),
+    passCosts: await passCosts(model, { rows, context: 64, repeats: 9, turn }),
   }
 }
 

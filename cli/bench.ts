@@ -4,8 +4,12 @@ import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { Command } from 'commander'
 import { benchDecode, type DecodeBench } from '../bench/decode.ts'
+import { benchOps, type OpBench } from '../bench/ops.ts'
 import type { Spread } from '../decode/timing.ts'
+import type { Backend } from '../engine/backend.ts'
+import { openBackend } from '../engine/open.ts'
 import type { Model } from '../model/load-model.ts'
+import { backendFrom } from './backend-module.ts'
 import { version } from './info.ts'
 import { interruptible } from './interrupt.ts'
 import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from './model-options.ts'
@@ -21,7 +25,10 @@ interface DecodeOptions extends ModelOptions {
 }
 
 export function benchCommand(): Command {
-  return new Command('bench').description('measure on this machine').addCommand(decodeCommand())
+  return new Command('bench')
+    .description('measure on this machine')
+    .addCommand(decodeCommand())
+    .addCommand(opsCommand())
 }
 
 function decodeCommand(): Command {
@@ -53,31 +60,98 @@ async function runDecode(options: DecodeOptions, signal: AbortSignal): Promise<v
     ...(shows && { onProgress: (done, total) => void process.stderr.write(`\rrun ${done} of ${total}\u001b[K`) }),
   })
   if (shows) process.stderr.write('\r\u001b[K')
-  const report = { format: 'drafthorse/bench-decode@1', ...conditions(model), ...result }
+  const report = {
+    format: 'drafthorse/bench-decode@1',
+    ...machine(),
+    ...runner(model.backend),
+    model: model.name,
+    running: model.summary.running,
+    ...result,
+  }
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(model, result))
   if (result.rows.some(({ identical }) => identical < result.prompts)) process.exitCode = 1
 }
 
-function conditions({ name, backend, summary }: Model) {
-  const { device, kind, threads, rowInvariant } = backend.capabilities
-  return {
-    version,
-    node: process.version,
-    platform: `${process.platform} ${process.arch}`,
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cores: cpus().length,
-    model: name,
-    running: summary.running,
-    backend: backend.name,
-    device,
-    kind,
-    threads,
-    rowInvariant,
+interface OpsOptions {
+  readonly backend: string
+  readonly op?: string[]
+  readonly rows: number[]
+  readonly seconds: number
+  readonly json?: true
+}
+
+function opsCommand(): Command {
+  return new Command('ops')
+    .description('every op by itself, by weight type and number of rows (needs the package "benchmark")')
+    .option('--backend <name>', 'a backend by name, or a module of your own (./mine.ts)', 'reference')
+    .option('--op <names...>', 'only these ops')
+    .option('--rows <list>', 'rows of a call', numberList, [1, 2, 4, 8])
+    .option('--seconds <n>', 'seconds for each figure', Number, 0.5)
+    .option('--json', 'one JSON object on standard output')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ drafthorse bench ops\n  $ drafthorse bench ops --op linear attention --rows 1,8',
+    )
+    .action((options: OpsOptions) => interruptible((signal) => runOps(options, signal)))
+}
+
+async function runOps(options: OpsOptions, signal: AbortSignal): Promise<void> {
+  const backend = await openBackend(await backendFrom(options.backend))
+  const shows = process.stderr.isTTY
+  try {
+    const ops = await benchOps(backend, {
+      ...(options.op && { ops: options.op }),
+      dtypes: backend.capabilities.dtypes,
+      rows: options.rows,
+      seconds: options.seconds,
+      signal,
+      ...(shows && { onProgress: (done, total) => void process.stderr.write(`\rfigure ${done} of ${total}\u001b[K`) }),
+    })
+    if (shows) process.stderr.write('\r\u001b[K')
+    const report = { format: 'drafthorse/bench-ops@1', ...machine(), ...runner(backend), ops }
+    process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describeOps(backend, ops))
+  } finally {
+    await backend.dispose()
   }
 }
 
+/** A line an op and type; a column a number of rows. */
+function describeOps(backend: Backend, results: readonly OpBench[]): string {
+  const rows = [...new Set(results.map((result) => result.rows))]
+  const lines = results.filter((result) => result.rows === rows[0])
+  const table = formatTable(
+    [
+      { title: 'op' },
+      { title: 'shape' },
+      ...rows.map((count) => ({ title: `us, ${count} row${count > 1 ? 's' : ''}`, align: 'right' as const })),
+      { title: 'GB/s', align: 'right' },
+    ],
+    lines.map((line) => [
+      line.op,
+      line.shape,
+      ...rows.map((count) => {
+        const same = results.find(({ op, dtype, rows }) => op === line.op && dtype === line.dtype && rows === count)
+        return same ? figure(same.microseconds, same.microseconds.median < 10 ? 2 : 0) : ''
+      }),
+      line.gigabytesPerSecond?.toFixed(1) ?? '',
+    ]),
+  )
+  const { device, kind } = backend.capabilities
+  return `${backend.name} (${device}, ${kind}); medians (quartiles); GB/s of weights for the first number of rows\n\n${table}\n`
+}
+
+function machine() {
+  const platform = `${process.platform} ${process.arch}`
+  return { version, node: process.version, platform, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length }
+}
+
+function runner({ name, capabilities: { device, kind, threads, rowInvariant } }: Backend) {
+  return { backend: name, device, kind, threads, rowInvariant }
+}
+
 function describe(model: Model, result: DecodeBench): string {
-  const { cpu, cores, node, device, kind } = conditions(model)
+  const { cpu, cores, node } = machine()
+  const { device, kind } = runner(model.backend)
   const about = [
     `${model.name} on ${model.backend.name} (${device}, ${kind}); ${cpu}, ${cores} cores, Node ${node}`,
     `${result.prompts} prompts, ${result.maxNewTokens} new tokens each, greedy, end of sequence ignored, interleaved;`,

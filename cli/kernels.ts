@@ -1,13 +1,8 @@
 // `drafthorse kernels`: does a backend do what it should on this machine, how exactly and how fast, op by op.
 
-import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { arch, availableParallelism, platform } from 'node:os'
-import { extname, join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { Command, Option } from 'commander'
-import type { BackendModule } from '../engine/backend.ts'
-import { AbortError, ArgumentError, BackendUnavailableError, NotFoundError } from '../engine/errors.ts'
+import { AbortError, ArgumentError } from '../engine/errors.ts'
 import { openBackend } from '../engine/open.ts'
 import {
   allCases,
@@ -23,6 +18,7 @@ import {
   type Report,
   timeOps,
 } from '../model/conformance.ts'
+import { backendFrom } from './backend-module.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
 import { type Column, formatTable } from './table.ts'
 
@@ -80,7 +76,7 @@ Examples:
 export async function kernels(options: KernelsOptions, { stdout, stderr }: Streams = process): Promise<number> {
   const { op, seed = defaultSeed, limits, signal } = options
   const ops = op === undefined ? undefined : [subjectOf(op)]
-  const module = isPath(options.backend) ? await importBackend(options.backend) : options.backend
+  const module = await backendFrom(options.backend)
   const open = () => openBackend(module)
   const backend = await open()
   try {
@@ -139,63 +135,6 @@ function collectLimit(text: string, before: Limits = {}): Limits {
   if (value === '' || !(limit >= 0))
     throw new ArgumentError(`--limit is "${text}", expected something like rmsNorm=1e-6`)
   return { ...before, [subjectOf(op)]: limit }
-}
-
-function isPath(backend: string): boolean {
-  return /[\\/]/.test(backend) || /\.[cm]?[jt]s$/.test(backend)
-}
-
-async function importBackend(path: string): Promise<BackendModule> {
-  const file = resolve(path)
-  if (!existsSync(file)) throw new NotFoundError(`there is no file ${file}`)
-  if (/^\.[cm]?ts$/.test(extname(file))) await makeTypeScriptRun(path)
-  let exported: unknown
-  try {
-    exported = await import(pathToFileURL(file).href)
-  } catch (error) {
-    throw new ArgumentError(`${path} could not be loaded: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    })
-  }
-  const module = backendIn(exported)
-  if (module) return module
-  const names = typeof exported === 'object' && exported ? Object.keys(exported).join(', ') : ''
-  throw new ArgumentError(
-    `${path} exports ${names || 'nothing'}; expected a BackendModule as its default export or as "backend": an object with ` +
-      'a name and open(options), as withOps(reference, { rmsNorm }) makes one',
-  )
-}
-
-/** A module compiled to CommonJS has its exports once more inside the default. */
-function backendIn(exported: unknown, depth = 0): BackendModule | undefined {
-  if (typeof exported !== 'object' || !exported || depth > 2) return undefined
-  if (isBackendModule(exported)) return exported
-  const inside = [
-    ...('default' in exported ? [exported.default] : []),
-    ...('backend' in exported ? [exported.backend] : []),
-  ]
-  return inside.map((value) => backendIn(value, depth + 1)).find((module) => module !== undefined)
-}
-
-/** What `open` takes and gives cannot be seen from here: the cases will tell. */
-function isBackendModule(value: object): value is BackendModule {
-  return 'name' in value && typeof value.name === 'string' && 'open' in value && typeof value.open === 'function'
-}
-
-/** Registers tsx where Node itself does not run TypeScript. */
-async function makeTypeScriptRun(path: string): Promise<void> {
-  // `typescript` is missing in the types of the oldest Node that we run on.
-  if ((process.features as { typescript?: unknown }).typescript) return
-  try {
-    // As `node --import tsx` does: importing it registers it.
-    await import(pathToFileURL(createRequire(join(process.cwd(), 'any.js')).resolve('tsx')).href)
-  } catch (error) {
-    throw new BackendUnavailableError(
-      `${path} is TypeScript, which Node ${process.versions.node} does not run: update Node to 22.18 or later, ` +
-        'or run "npm install tsx" in this folder',
-      { cause: error },
-    )
-  }
 }
 
 function timeOf(times: readonly OpTime[], { op, dtype }: OpReport): OpTime | undefined {

@@ -3,6 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { WeightDType } from '../engine/dtype.ts'
 import { loadModel, type Model } from '../model/load-model.ts'
+import { backendFrom } from './backend-module.ts'
 
 export interface ModelOptions {
   readonly model: string
@@ -14,7 +15,11 @@ export interface ModelOptions {
 export function addModelOptions(command: Command): Command {
   return command
     .option('--model <name>', 'stories (embedded), or the path of a model', 'stories')
-    .option('--backend <name>', 'what runs it; `drafthorse info` lists what there is', 'reference')
+    .option(
+      '--backend <name>',
+      'what runs it: a name of `drafthorse info`, or a module of your own (./mine.ts)',
+      'reference',
+    )
     .addOption(
       new Option('--dtype <type>', 'the type in which matrices run (default: one that loses nothing)').choices([
         'f32',
@@ -48,7 +53,7 @@ export async function loadWithProgress(options: ModelOptions, signal: AbortSigna
   const shows = process.stderr.isTTY
   try {
     return await loadModel(model, {
-      backend,
+      backend: await backendFrom(backend),
       ...(dtype && { dtype }),
       ...(threads !== undefined && { threads }),
       signal,

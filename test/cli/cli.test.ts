@@ -1,46 +1,14 @@
 // The command line as a user meets it: the built program in a process of its own.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { skipUnlessPossible } from '../skip.ts'
+import { run } from './run.ts'
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const oracle = new URL('../oracles/stories/greedy.json', import.meta.url)
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Runs the program to its end; `onOutput` sees standard output grow. */
-function run(
-  args: readonly string[],
-  {
-    input = '',
-    onOutput,
-  }: { input?: string; onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void } = {},
-): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, FORCE_COLOR: '' } })
-    const ended = { stdout: '', stderr: '' }
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      ended.stdout += text
-      onOutput?.(ended.stdout, (signal) => void child.kill(signal))
-    })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      ended.stderr += text
-    })
-    child.stdin.on('error', () => {}) // a program that fails at once does not read its input
-    child.stdin.end(input)
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, ...ended }))
-  })
-}
 
 describe('drafthorse on the command line', () => {
   it('without a command tells one story twice, identically, and compares', async () => {

@@ -1,0 +1,96 @@
+// Every op by itself, on a small Llama's shapes, measured by benchmark.js.
+
+import type Benchmark from 'benchmark'
+import { type Spread, spread } from '../decode/timing.ts'
+import type { Backend, OpName } from '../engine/backend.ts'
+import { randomFor } from '../engine/conformance/random.ts'
+import { type Prepared, type Subject, timedSubjects } from '../engine/conformance/subjects.ts'
+import { inWorkspace } from '../engine/conformance/workspace.ts'
+import type { WeightDType } from '../engine/dtype.ts'
+import { AbortError, BackendUnavailableError } from '../engine/errors.ts'
+
+export interface OpBenchOptions {
+  /** Default: all. */
+  readonly ops?: readonly string[]
+  readonly dtypes: readonly WeightDType[]
+  readonly rows: readonly number[]
+  /** Seconds for each figure. Default 0.5. */
+  readonly seconds?: number
+  readonly signal?: AbortSignal
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+/** One op, type and number of rows. */
+export interface OpBench {
+  readonly op: OpName
+  readonly dtype: WeightDType | undefined
+  readonly shape: string
+  readonly rows: number
+  readonly microseconds: Spread
+  /** Of weights read; only of `linear`. */
+  readonly gigabytesPerSecond: number | undefined
+}
+
+/** Measures ops. Throws {@link BackendUnavailableError} where benchmark.js is not installed, {@link AbortError}. */
+export async function benchOps(backend: Backend, options: OpBenchOptions): Promise<OpBench[]> {
+  const { ops, dtypes, rows: sizes, seconds = 0.5, signal, onProgress } = options
+  const library = await loadBenchmark()
+  const subjects = timedSubjects(dtypes).filter(({ op }) => !ops || ops.includes(op))
+  const results: OpBench[] = []
+  for (const subject of subjects) {
+    for (const rows of sizes) {
+      const microseconds = await inWorkspace(backend, (space) => {
+        const prepared = subject.prepare(space, randomFor(1, subject.op), rows)
+        return measure(library, backend, { prepared, seconds, signal })
+      })
+      results.push(resultOf(subject, rows, microseconds))
+      onProgress?.(results.length, subjects.length * sizes.length)
+    }
+  }
+  return results
+}
+
+function resultOf({ op, dtype, shape, weightBytes }: Subject, rows: number, microseconds: Spread): OpBench {
+  const gigabytesPerSecond = weightBytes === undefined ? undefined : weightBytes / microseconds.median / 1000
+  return { op, dtype, shape, rows, microseconds, gigabytesPerSecond }
+}
+
+/** Microseconds of a call, so many of them to a read that the read hardly counts. */
+async function measure(
+  library: typeof Benchmark,
+  backend: Backend,
+  { prepared, seconds, signal }: { prepared: Prepared; seconds: number; signal: AbortSignal | undefined },
+): Promise<Spread> {
+  const sample = async (calls: number): Promise<number> => {
+    const started = performance.now()
+    for (let i = 0; i < calls; i++) prepared.record()
+    await backend.read([prepared.out])
+    return performance.now() - started
+  }
+  let calls = 1
+  while ((await sample(calls)) < 2 && calls < 4096) calls *= 2
+  return new Promise((resolve, reject) => {
+    const bench = new library({
+      defer: true,
+      maxTime: seconds,
+      fn(deferred: Benchmark.Deferred) {
+        if (signal?.aborted) bench.abort()
+        sample(calls).then(() => deferred.resolve(), reject)
+      },
+      onComplete() {
+        if (signal?.aborted) reject(new AbortError('the benchmark was aborted', { cause: signal.reason }))
+        else resolve(spread(bench.stats.sample.map((time) => (time / calls) * 1e6)))
+      },
+    })
+    bench.run({ async: true })
+  })
+}
+
+async function loadBenchmark(): Promise<typeof Benchmark> {
+  try {
+    const { default: library } = await import('benchmark')
+    return library
+  } catch (cause) {
+    throw new BackendUnavailableError('benchmark.js is not installed; run: npm install benchmark', { cause })
+  }
+}

@@ -1,0 +1,46 @@
+// Benchmarks: what they count is right. What they time is nobody's to assert.
+
+import assert from 'node:assert/strict'
+import { run } from './run.ts'
+
+describe('drafthorse bench', () => {
+  it('decode finds identity on every prompt, and counts acceptance and passes', async () => {
+    const args = ['bench', 'decode', '--limit', '2', '--max-new-tokens', '10', '--draft-lengths', '1,3', '--json']
+    const { code, stdout } = await run(args)
+    assert.equal(code, 0)
+    const report = JSON.parse(stdout)
+    assert.equal(report.format, 'drafthorse/bench-decode@1')
+    assert.equal(report.tokens, 20)
+    assert.deepEqual(
+      report.rows.map((row: { draftLength: number; identical: number }) => [row.draftLength, row.identical]),
+      [
+        [0, 2],
+        [1, 2],
+        [3, 2],
+      ],
+    )
+    const [plain, , three] = report.rows
+    assert.equal(plain.tokensPerPass, 1)
+    assert.equal(plain.speedup.median, 1)
+    assert.equal(plain.acceptanceRate, undefined)
+    assert.ok(three.acceptanceRate > 0 && three.acceptanceRate <= 1)
+    assert.ok(three.tokensPerPass > 1 && three.tokensPerPass <= 4)
+    assert.deepEqual(
+      report.passCosts.map((cost: { rows: number }) => cost.rows),
+      [1, 2, 4, 5, 8],
+    )
+    assert.equal(report.passCosts[0].ratio, 1)
+  })
+
+  it('ops has a figure for each op, type and number of rows asked for', async () => {
+    const args = ['bench', 'ops', '--op', 'rmsNorm', 'linear', '--rows', '1,3', '--seconds', '0.01', '--json']
+    const { code, stdout } = await run(args)
+    assert.equal(code, 0)
+    const { format, ops } = JSON.parse(stdout)
+    assert.equal(format, 'drafthorse/bench-ops@1')
+    const found = ops.map((op: { op: string; dtype?: string; rows: number }) => `${op.op} ${op.dtype ?? ''} ${op.rows}`)
+    const linear = ['f32', 'bf16', 'q8_0'].flatMap((dtype) => [`linear ${dtype} 1`, `linear ${dtype} 3`])
+    assert.deepEqual(found.toSorted(), [...linear, 'rmsNorm  1', 'rmsNorm  3'].toSorted())
+    for (const { microseconds } of ops) assert.ok(microseconds.low > 0 && microseconds.low <= microseconds.high)
+  })
+})
