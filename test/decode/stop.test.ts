@@ -118,6 +118,14 @@ describe('a stop string', () => {
     }
   })
 
+  it('that had only begun is shown when the text ends for another reason', async () => {
+    const stop = [whole.slice(0, 30)]
+    for (const draft of drafts) {
+      const { text, finishReason } = await generate(model, prompt, { ...draft, stop, maxNewTokens: 5 }).result
+      assert.deepEqual([whole.startsWith(text), text.length > 5, finishReason], [true, true, 'length'])
+    }
+  })
+
   it('is looked for in new text only', async () => {
     const { text } = await generate(model, prompt, { stop: ['Once upon', 'time'], maxNewTokens: 60 }).result
     assert.equal(text, whole)

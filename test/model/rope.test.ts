@@ -60,8 +60,9 @@ describe('the tables of angles', () => {
     await using model = await loadModel(stories260K, { backend: 'reference' })
     const ids = Array.from({ length: 300 }, (_, i) => 260 + (i % 200))
     const before = await model.logits(ids.slice(0, 40))
-    const bytes = model.backend.memory().bytes
+    const { tensors, bytes } = model.backend.memory()
     const long = await model.logits(ids)
+    assert.equal(model.backend.memory().tensors, tensors)
     assert.ok(model.backend.memory().bytes > bytes)
     assert.deepEqual(long.subarray(0, before.length), before)
     assert.deepEqual(await model.logits(ids.slice(0, 40)), before)
