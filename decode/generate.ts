@@ -5,6 +5,7 @@ import { createTurn, type Turn } from '../engine/turn.ts'
 import { commit, reusePrefix, type Sequence, truncate } from '../model/cache.ts'
 import type { Model } from '../model/load-model.ts'
 import { plainRound } from './autoregressive.ts'
+import { nextLength } from './draft-length/draft-length.ts'
 import type { FinishReason, GenerationEvent, GenerationResult } from './events.ts'
 import { type GenerateOptions, type GenerationPlan, planGeneration } from './options.ts'
 import type { Round } from './round.ts'
@@ -37,6 +38,7 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
   const output = textOutput(model, plan)
   let text = ''
   let sequence: Sequence | undefined
+  const left = new AbortController()
   const stats = recordStats({
     draft: draft?.name ?? 'none',
     draftLength: draft && draftLength.name,
@@ -86,6 +88,10 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
   }
 
   async function* rounds(current: Sequence, turn: Turn): AsyncGenerator<GenerationEvent, FinishReason> {
+    if (most === 0) return 'context'
+    const drafting = draft?.start(model)
+    const lengths = draftLength.start()
+
     const started = performance.now()
     const work = { passes: 0, reused: reusePrefix(current, ids) }
     try {
@@ -93,14 +99,11 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
     } finally {
       stats.prefill({ ...work, ms: performance.now() - started })
     }
-    if (most === 0) return 'context'
 
-    const drafting = draft?.start(model)
-    const lengths = draftLength.start()
     let newest = ids.at(-1)!
     while (true) {
       const start = performance.now()
-      const limit = drafting ? Math.min(lengths.next(), most - tokens.length - 1) : 0
+      const limit = drafting ? Math.min(nextLength(draftLength, lengths), most - tokens.length - 1) : 0
       const position = { sequence: current, newest, turn }
       const round =
         drafting && limit > 0
@@ -132,7 +135,7 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
     try {
       let reason: FinishReason
       try {
-        reason = yield* rounds(claim(), createTurn(plan.signal))
+        reason = yield* rounds(claim(), createTurn(plan.signal, left.signal))
       } catch (error) {
         if (!(error instanceof AbortError)) throw error
         reason = 'aborted'
@@ -144,7 +147,7 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
     }
   }
 
-  return { events: events(), aborted: () => result('aborted'), dispose }
+  return { events: events(), leave: () => left.abort(), aborted: () => result('aborted'), dispose }
 }
 
 /** Caches the rows of the prompt's tokens from the sequence's length on, but for the newest, in passes that suit the backend. */

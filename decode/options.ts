@@ -75,6 +75,9 @@ export function planGeneration(
   }
   if (stop.length > 0 && !model.hasTokenizer)
     throw new ArgumentError(`${model.name} has no tokenizer to find stop strings with`)
+  if (options.sequence && !model.owns(options.sequence)) {
+    throw new ArgumentError(`the sequence is not one of ${model.name}'s; use model.createSequence()`)
+  }
   const ids = typeof prompt === 'string' ? model.tokenizer.encode(prompt) : listIds(prompt)
   checkTokens(ids, model.config)
   return {

@@ -15,6 +15,8 @@ export interface GenerationStream extends AsyncIterable<GenerationEvent> {
 export interface GenerationRun {
   /** Ends with the event `done`. Frees what it holds when it ends, throws or is returned from. */
   readonly events: AsyncGenerator<GenerationEvent, void>
+  /** Lets what is running end at its next turn: nobody waits for more. */
+  leave(): void
   /** The result as of now, for a generation that is given up. */
   aborted(): GenerationResult
   /** Frees what the generation holds. May be called more than once. */
@@ -65,8 +67,10 @@ export function createStream(start: () => GenerationRun): GenerationStream {
       },
       async return(): Promise<IteratorResult<GenerationEvent, void>> {
         try {
-          await started().events.return()
-          resolve(started().aborted())
+          const { events, leave, aborted } = started()
+          leave()
+          await events.return()
+          resolve(aborted())
         } catch (error) {
           reject(error)
         }

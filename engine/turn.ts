@@ -11,14 +11,15 @@ const hold = 50
 /** When any work last gave the thread away: many short pieces in a row hold it as one long piece does. */
 let last = 0
 
-/** A turn-taker for one piece of work. */
-export function createTurn(signal?: AbortSignal): Turn {
+/** A turn-taker for one piece of work, which any of the signals ends. */
+export function createTurn(...signals: readonly (AbortSignal | undefined)[]): Turn {
   return async () => {
     if (performance.now() - last >= hold) {
       await macrotask()
       last = performance.now()
     }
-    if (signal?.aborted) throw new AbortError('the work was aborted', { cause: signal.reason })
+    const fired = signals.find((signal) => signal?.aborted)
+    if (fired) throw new AbortError('the work was aborted', { cause: fired.reason })
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { BackendModule, Ops, Tensor } from './backend.ts'
 
-/** `module`, opened with `replaced` in place of its own ops of these names. */
+/** `module`, opened with `replaced` in place of its own ops of these names. Its backend has to be a plain object. */
 export function withOps<T extends Tensor>(module: BackendModule<T>, replaced: Partial<Ops<T>>): BackendModule<T> {
   return {
     ...module,

@@ -2,7 +2,7 @@
 
 import type { Backend, BackendModule } from '../engine/backend.ts'
 import type { StoredDType, WeightDType } from '../engine/dtype.ts'
-import { ArgumentError, DTypeError, NotFoundError, OutOfMemoryError } from '../engine/errors.ts'
+import { ArgumentError, DTypeError, ModelFormatError, NotFoundError, OutOfMemoryError } from '../engine/errors.ts'
 import { openBackend } from '../engine/open.ts'
 import { createTurn } from '../engine/turn.ts'
 import { advance, createSequence, type Sequence } from './cache.ts'
@@ -43,6 +43,8 @@ export interface Model extends Llama, AsyncDisposable {
   readonly summary: ModelSummary
   /** An empty text in progress; disposed with the model at the latest. */
   createSequence(): Sequence
+  /** Whether a sequence is one that this model made. */
+  owns(sequence: Sequence): boolean
   /**
    * Logits of every token, `[ids.length * vocabSize]`, with some sublayers left out. Throws {@link ArgumentError} for
    * an empty list, a token outside the vocabulary, or more tokens than the context.
@@ -54,7 +56,7 @@ export interface Model extends Llama, AsyncDisposable {
 
 /**
  * Loads a model: `'stories'` is the embedded one; else a folder in Hugging Face layout, a llama2.c `.bin`, or files
- * of one's own making. Throws {@link NotFoundError}, `ModelFormatError`, {@link DTypeError} or {@link OutOfMemoryError}.
+ * of one's own making. Throws {@link NotFoundError}, {@link ModelFormatError}, {@link DTypeError} or {@link OutOfMemoryError}.
  */
 export async function loadModel(source: string | ModelFiles, options: LoadOptions = {}): Promise<Model> {
   const checkpoint = await openCheckpoint(source)
@@ -81,11 +83,12 @@ async function build(
   if (dtype && !backend.capabilities.dtypes.includes(dtype)) {
     throw new DTypeError(`${backend.name} runs ${backend.capabilities.dtypes.join(', ')}, not ${dtype}`)
   }
-  if (skip) planSkip(skip, config.numHiddenLayers)
+  if (skip) checkShippedSkip(skip, { name, config })
   const turn = createTurn(options.signal)
   const weights = await uploadWeights(backend, config, { tensors, dtype, turn, onProgress: options.onProgress })
   const llama = createLlama(backend, config, weights)
   const sequences = new Set<Sequence>()
+  const made = new WeakSet<Sequence>()
 
   const model: Model = {
     ...llama,
@@ -112,8 +115,10 @@ async function build(
         },
       }
       sequences.add(tracked)
+      made.add(tracked)
       return tracked
     },
+    owns: (sequence) => made.has(sequence),
     logits: (ids, { skip = noSkip, signal } = {}) => logits(model, ids, { skip, signal }),
     async dispose() {
       for (const sequence of sequences) sequence.dispose()
@@ -123,6 +128,16 @@ async function build(
     [Symbol.asyncDispose]: () => model.dispose(),
   }
   return model
+}
+
+/** Throws {@link ModelFormatError} when the set that came with the weights names layers that they do not have. */
+function checkShippedSkip(skip: SkipSet, { name, config }: { name: string; config: LlamaConfig }): void {
+  try {
+    planSkip(skip, config.numHiddenLayers)
+  } catch (cause) {
+    if (!(cause instanceof ArgumentError)) throw cause
+    throw new ModelFormatError(`skip_layers.json of "${name}": ${cause.message}`, { cause })
+  }
 }
 
 function tally<K extends string>(values: readonly K[]): Partial<Record<K, number>> {

@@ -112,6 +112,7 @@ export function runningDType(
   )
 }
 
+/** Told after each tensor: `loaded` of `total` are there, `tensor` the last of them. */
 export interface UploadProgress {
   readonly tensor: string
   readonly loaded: number
@@ -135,11 +136,11 @@ export async function uploadWeights(
   try {
     for (const [loaded, name] of names.entries()) {
       await options.turn()
-      options.onProgress?.({ tensor: name, loaded, total: names.length })
       const tensor = options.tensors.get(name)!
       const dtype = runningDType(tensor, backend, options.dtype)
       const bytes = convert(await tensor.read(), tensor.dtype, dtype)
       uploaded.set(name, backend.upload(bytes, { shape: tensor.shape, dtype }))
+      options.onProgress?.({ tensor: name, loaded: loaded + 1, total: names.length })
     }
   } catch (error) {
     for (const tensor of uploaded.values()) backend.free(tensor)

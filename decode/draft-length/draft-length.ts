@@ -1,5 +1,7 @@
 // How many tokens to draft before the model is asked.
 
+import { ArgumentError } from '../../engine/errors.ts'
+
 /** A policy; what one generation needs to remember lives in its session. */
 export interface DraftLength {
   readonly name: string
@@ -10,4 +12,11 @@ export interface DraftLength {
 export interface DraftLengthSession {
   /** Called before each round: the most tokens to draft; 0 makes the round a plain step. */
   next(): number
+}
+
+/** What a policy says, checked: it may be the user's own. Throws {@link ArgumentError}. */
+export function nextLength({ name }: DraftLength, session: DraftLengthSession): number {
+  const length = session.next()
+  if (Number.isSafeInteger(length) && length >= 0) return length
+  throw new ArgumentError(`the draft length policy "${name}" said ${length}, expected a whole number from 0`)
 }

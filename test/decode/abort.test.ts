@@ -63,6 +63,25 @@ describe('aborting a generation', () => {
         sequence.dispose()
       })
 
+      it('by leaving while the prompt runs ends at the next pass', async () => {
+        const stream = generate(model, prompt, { ...settings, ...draft })
+        const iterator = stream[Symbol.asyncIterator]()
+        let stored = 0
+        let left: Promise<unknown> | undefined
+        onCall = () => {
+          stored++
+          left ??= iterator.return?.()
+        }
+        const first = await iterator.next()
+        await left
+        onCall = undefined
+        assert.equal(first.value?.type, 'done')
+        const { finishReason, tokens, stats } = await stream.result
+        assert.deepEqual({ finishReason, tokens }, { finishReason: 'aborted', tokens: [] })
+        assert.equal(stats.prefillPasses, 1)
+        assert.ok(stored > 0)
+      })
+
       it('at a token ends the text with that token', async () => {
         for (let last = 0; last < settings.maxNewTokens - 1; last++) {
           const controller = new AbortController()

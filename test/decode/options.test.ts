@@ -41,6 +41,10 @@ describe('generate refuses', () => {
   refuses('a draft length of 1.5', /draft length is 1\.5/, { skip, draftLength: 1.5 })
   refuses('a draft length of NaN', /draft length is NaN/, { skip, draftLength: Number.NaN })
   refuses('a draft length that is neither number nor policy', /draftLength is "long"/, { draftLength: wrong('long') })
+  refuses('a policy that says half a token', /policy "odd" said 2\.5/, {
+    skip,
+    draftLength: { name: 'odd', start: () => ({ next: () => 2.5 }) },
+  })
   refuses('maxNewTokens of 0', /maxNewTokens is 0/, { maxNewTokens: 0 })
   refuses('maxNewTokens of 2.5', /maxNewTokens is 2\.5/, { maxNewTokens: 2.5 })
   refuses('maxNewTokens of -Infinity', /maxNewTokens is -Infinity/, { maxNewTokens: Number.NEGATIVE_INFINITY })
@@ -52,6 +56,16 @@ describe('generate refuses', () => {
   refuses('an empty stop string', /stop/, { stop: ['end', ''] })
   refuses('a stop that is no list', /stop/, { stop: wrong('end') })
   refuses('stop strings without a tokenizer', /llama2-f32 has no tokenizer/, { stop: ['end'] })
+
+  it('a sequence of another model on the same backend, whose cache would be wrong', async () => {
+    const other = await loadModel(folderOf('llama2-f32'), { backend: model.backend, dtype: 'q8_0' })
+    const sequence = other.createSequence()
+    await assert.rejects(generate(model, prompt, { sequence }).result, {
+      code: 'ERR_ARGUMENT',
+      message: /not one of llama2-f32's/,
+    })
+    await other.dispose()
+  })
 
   it('text without a tokenizer, by a typed error that says what to do', async () => {
     await assert.rejects(generate(model, 'Hello').result, { code: 'ERR_NOT_FOUND', message: /llama2-f32.*token ids/ })

@@ -167,7 +167,7 @@ describe('a generation stream', () => {
     const iterator = stream[Symbol.asyncIterator]()
     const first = iterator.next()
     await iterator.return!()
-    assert.equal((await first).value?.type, 'draft')
+    assert.equal((await first).value?.type, 'done')
     assert.equal((await stream.result).finishReason, 'aborted')
   })
 
