@@ -1,6 +1,16 @@
 // Drafthorse: Llama models on a tensor engine of its own, made faster by drafting with their own sublayers skipped.
 
-export * from './decode/index.ts'
+export {
+  type Draft,
+  type DraftLength,
+  type FinishReason,
+  type GenerateOptions,
+  type GenerationEvent,
+  type GenerationResult,
+  type GenerationStats,
+  type GenerationStream,
+  generate,
+} from './decode/index.ts'
 export { dequantize } from './engine/convert.ts'
 export * from './engine/errors.ts'
 export { type BackendListing, listBackends, openBackend } from './engine/open.ts'

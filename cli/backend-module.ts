@@ -28,9 +28,9 @@ async function importBackend(path: string): Promise<BackendModule> {
   try {
     exported = await import(pathToFileURL(file).href)
   } catch (error) {
-    throw new ArgumentError(`${path} could not be loaded: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    })
+    const reason = error instanceof Error ? error.message : String(error)
+    const remedy = error instanceof SyntaxError ? '; if it is an ES module, name it .mts or .mjs' : ''
+    throw new ArgumentError(`${path} could not be loaded: ${reason}${remedy}`, { cause: error })
   }
   const module = backendIn(exported)
   if (module) return module

@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
+import { ArgumentError } from '../engine/errors.ts'
 import type { Model } from '../model/load-model.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
 import { addModelOptions, loadWithProgress, type ModelOptions, wholeNumber } from './model-options.ts'
@@ -39,6 +40,10 @@ Examples:
 
 async function run(options: Options, signal: AbortSignal): Promise<number> {
   await using model = await loadWithProgress(options, signal)
+  if (!model.skip || !model.hasTokenizer) {
+    const lack = model.skip ? 'a tokenizer' : 'a skip set'
+    throw new ArgumentError(`${model.name} came without ${lack}, which the demo needs; see: drafthorse generate --help`)
+  }
   const { prompt, maxNewTokens, draftLength, json } = options
   const quiet = json === true
   const say = (text: string): void => void (quiet || process.stdout.write(text))
@@ -144,7 +149,7 @@ function comparisonTable(plain: GenerationResult, speculative: GenerationResult)
 
 /** Says which way was faster, and why, from what was measured. */
 function verdict({ backend }: Model, plain: GenerationResult, speculative: GenerationResult): string {
-  const { speedup } = compare(plain, speculative)
+  const speedup = Number(compare(plain, speculative).speedup.toFixed(2)) // as shown
   const perPass = ({ stats }: GenerationResult): number => stats.milliseconds.verify / stats.rounds
   const pass = (perPass(speculative) / perPass(plain)).toFixed(1)
   const perToken = (speculative.stats.newTokens / speculative.stats.rounds).toFixed(1)

@@ -41,7 +41,7 @@ export function generateCommand(): Command {
     .option('--skip-mlp <layers>', 'MLP sublayers to skip', layerList)
     .option('--draft-length <n>', 'tokens to draft in a round', wholeNumber(0), 4)
     .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 200)
-    .option('--stop <text...>', 'end before this text')
+    .option('--stop <text>', 'end before this text (repeatable)', (text, before: string[] = []) => [...before, text])
     .option('--ignore-eos', 'go on after the end-of-sequence token')
     .option('--json', 'one JSON object on standard output instead of text')
     .addHelpText(
@@ -64,11 +64,11 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
   const settings: GenerateOptions = {
     maxNewTokens: options.maxNewTokens,
     draftLength: options.draftLength,
-    ignoreEos: options.ignoreEos ?? false,
+    draft: options.draft,
+    skip,
+    stop: options.stop,
+    ignoreEos: options.ignoreEos,
     signal,
-    ...(options.draft && { draft: options.draft }),
-    ...(skip && { skip }),
-    ...(options.stop && { stop: options.stop }),
   }
   const result = options.json ? await generate(model, input, settings).result : await print(model, input, settings)
   if (options.json) {
@@ -91,9 +91,11 @@ async function print(model: Model, input: string | number[], settings: GenerateO
   const { isTTY } = process.stdout
   const paint = paintFor(process.stdout)
   const show = isTTY ? printable : (text: string): string => text
-  if (isTTY && typeof input === 'string') process.stdout.write(paint.dim(show(input)))
   const stream = generate(model, input, settings)
+  let prompt = isTTY && typeof input === 'string' ? paint.dim(show(input)) : ''
   for await (const event of stream) {
+    process.stdout.write(prompt)
+    prompt = ''
     if (event.type !== 'token') continue
     const text = model.hasTokenizer ? show(event.text) : `${event.id} `
     process.stdout.write(event.source === 'draft' ? paint.accepted(text) : text)

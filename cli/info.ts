@@ -3,10 +3,9 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
-import { elementCount, type StoredDType, type WeightDType } from '../engine/dtype.ts'
 import { listBackends, openBackend } from '../engine/open.ts'
 import { openCheckpoint } from '../model/load/checkpoint.ts'
-import { checkTensors, runningDType } from '../model/weights.ts'
+import { summarize } from '../model/weights.ts'
 import { describeSkip } from './summary.ts'
 import { formatTable } from './table.ts'
 
@@ -57,18 +56,8 @@ async function model(source: string) {
   const reference = await openBackend('reference')
   try {
     const { name, format, config, tensors, tokenizer, skip } = checkpoint
-    checkTensors(tensors, config)
-    const stored: Partial<Record<StoredDType, number>> = {}
-    const running: Partial<Record<WeightDType, number>> = {}
-    let parameters = 0
-    for (const tensor of tensors.values()) {
-      const size = elementCount(tensor.shape)
-      const dtype = runningDType(tensor, reference, undefined)
-      parameters += size
-      stored[tensor.dtype] = (stored[tensor.dtype] ?? 0) + size
-      running[dtype] = (running[dtype] ?? 0) + size
-    }
-    return { name, format, parameters, stored, running, config, hasTokenizer: tokenizer !== undefined, skip }
+    const summary = summarize(tensors, config, { backend: reference })
+    return { name, format, ...summary, config, hasTokenizer: tokenizer !== undefined, skip }
   } finally {
     await reference.dispose()
     await checkpoint.close()

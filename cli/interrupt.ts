@@ -11,11 +11,9 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
     controller.abort(new Error('Ctrl-C'))
   }
   process.on('SIGINT', onInterrupt)
-  process.on('SIGTERM', onInterrupt)
   try {
     return await work(controller.signal)
   } finally {
     process.off('SIGINT', onInterrupt)
-    process.off('SIGTERM', onInterrupt)
   }
 }

@@ -54,8 +54,8 @@ export async function loadWithProgress(options: ModelOptions, signal: AbortSigna
   try {
     return await loadModel(model, {
       backend: await backendFrom(backend),
-      ...(dtype && { dtype }),
-      ...(threads !== undefined && { threads }),
+      dtype,
+      threads,
       signal,
       onProgress({ loaded, total }) {
         if (shows) process.stderr.write(`\rloading ${model}: ${Math.round((100 * loaded) / total)} %`)

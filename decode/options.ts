@@ -1,8 +1,9 @@
 // The options of `generate`, their defaults, and their checks, all made before anything runs.
 
 import { ArgumentError } from '../engine/errors.ts'
+import { expectOptions } from '../engine/options.ts'
 import type { Sequence } from '../model/cache.ts'
-import { checkTokens, type Model } from '../model/load-model.ts'
+import { checkedTokens, type Model } from '../model/load-model.ts'
 import { planSkip, type SkipSet } from '../model/skip.ts'
 import type { Draft } from './draft/draft.ts'
 import { skipLayers } from './draft/skip-layers.ts'
@@ -11,29 +12,29 @@ import { fixedLength } from './draft-length/fixed.ts'
 
 export interface GenerateOptions {
   /** Default 200; `Infinity` for as many as the context holds. */
-  readonly maxNewTokens?: number
+  readonly maxNewTokens?: number | undefined
   /** `'none'` is plain decoding. Default: `'skip'` where the model has a skip set or `skip` gives one, else `'none'`. */
-  readonly draft?: 'none' | 'skip' | Draft
+  readonly draft?: 'none' | 'skip' | Draft | undefined
   /** A number of tokens, or a policy. Default 4. */
-  readonly draftLength?: number | DraftLength
+  readonly draftLength?: number | DraftLength | undefined
   /** The sublayers that `'skip'` leaves out. Default: the set that came with the model. */
-  readonly skip?: SkipSet
+  readonly skip?: SkipSet | undefined
   /** How drafts are accepted: by equality with what the model chooses. */
-  readonly accept?: 'equality'
+  readonly accept?: 'equality' | undefined
   /** Only 0, which takes the most likely token. */
-  readonly temperature?: number
+  readonly temperature?: number | undefined
   /** Of no effect at temperature 0. */
-  readonly seed?: number
+  readonly seed?: number | undefined
   /** Strings that end the text; it is returned without them. They need a tokenizer. */
-  readonly stop?: readonly string[]
+  readonly stop?: readonly string[] | undefined
   /** `true` goes on after the end-of-sequence token. */
-  readonly ignoreEos?: boolean
-  readonly signal?: AbortSignal
+  readonly ignoreEos?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
   /**
    * A sequence whose cache is used, and left at this generation's end: rows of tokens that it shares with the prompt are
    * not run again. Default: one of its own, disposed in the end.
    */
-  readonly sequence?: Sequence
+  readonly sequence?: Sequence | undefined
 }
 
 /** Everything decided. */
@@ -55,6 +56,7 @@ export function planGeneration(
   prompt: string | readonly number[],
   options: GenerateOptions,
 ): GenerationPlan {
+  expectOptions('generate', options)
   const {
     maxNewTokens = 200,
     draftLength = 4,
@@ -78,8 +80,8 @@ export function planGeneration(
   if (options.sequence && !model.owns(options.sequence)) {
     throw new ArgumentError(`the sequence is not one of ${model.name}'s; use model.createSequence()`)
   }
-  const ids = typeof prompt === 'string' ? model.tokenizer.encode(prompt) : listIds(prompt)
-  checkTokens(ids, model.config)
+  if (prompt === '') throw new ArgumentError('the prompt is empty; to begin from nothing, pass the begin-of-text token')
+  const ids = checkedTokens(typeof prompt === 'string' ? model.tokenizer.encode(prompt) : prompt, model.config)
   return {
     ids,
     maxNewTokens,
@@ -92,14 +94,9 @@ export function planGeneration(
   }
 }
 
-function listIds(prompt: readonly number[]): number[] {
-  if (typeof prompt?.[Symbol.iterator] === 'function') return [...prompt]
-  throw new ArgumentError(`the prompt is ${String(prompt)}, expected text or token ids`)
-}
-
 function planDraft(model: Model, options: GenerateOptions): { draft: Draft | undefined; skip: SkipSet | undefined } {
-  const skip = options.skip ?? model.skip
-  if (skip) planSkip(skip, model.config.numHiddenLayers)
+  const skip = options.skip === undefined ? model.skip : options.skip
+  if (skip !== undefined) planSkip(skip, model.config.numHiddenLayers)
   const { draft = skip ? 'skip' : 'none' } = options
   if (typeof draft === 'object' && typeof draft?.start === 'function') return { draft, skip: undefined }
   switch (draft) {

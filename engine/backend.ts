@@ -177,7 +177,7 @@ export interface Backend<T extends Tensor = Tensor> {
 
 export interface OpenOptions {
   /** Threads to use, where the backend has a choice; default: as many as there are cores, or as pay. */
-  readonly threads?: number
+  readonly threads?: number | undefined
 }
 
 /** How a backend is published: a module's default export, or an entry of `listBackends()`. */

@@ -2,7 +2,9 @@
 
 import type { Backend, BackendModule, OpenOptions } from './backend.ts'
 import { checked } from './checks.ts'
-import { ArgumentError, BackendUnavailableError } from './errors.ts'
+import { ArgumentError, BackendUnavailableError, DrafthorseError } from './errors.ts'
+import { expectBackend, expectModule } from './members.ts'
+import { expectOptions } from './options.ts'
 import { reference } from './reference/index.ts'
 
 const modules: readonly BackendModule[] = [reference]
@@ -31,14 +33,29 @@ export function listBackends(): Promise<BackendListing[]> {
  */
 export async function openBackend(backend: string | BackendModule, options: OpenOptions = {}): Promise<Backend> {
   const module = typeof backend === 'string' ? modules.find(({ name }) => name === backend) : backend
-  if (!module) {
+  if (!module && typeof backend === 'string') {
     throw new ArgumentError(`there is no backend "${backend}"; there is ${modules.map(({ name }) => name).join(', ')}`)
   }
+  expectModule(module)
+  expectOptions('openBackend', options)
   const { threads } = options
   if (threads !== undefined && (!Number.isSafeInteger(threads) || threads < 1)) {
     throw new ArgumentError(`threads is ${threads}, expected a whole number from 1`)
   }
   const reason = await module.unavailable?.()
   if (reason !== undefined) throw new BackendUnavailableError(`the ${module.name} backend cannot run here: ${reason}`)
-  return checked(await module.open(options))
+  const opened = await openModule(module, options)
+  expectBackend(module.name, opened)
+  return checked(opened)
+}
+
+/** What a module throws on its own account becomes {@link BackendUnavailableError}. */
+async function openModule(module: BackendModule, options: OpenOptions): Promise<unknown> {
+  try {
+    return await module.open(options)
+  } catch (cause) {
+    if (cause instanceof DrafthorseError) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new BackendUnavailableError(`the ${module.name} backend cannot be opened: ${reason}`, { cause })
+  }
 }

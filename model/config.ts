@@ -64,7 +64,7 @@ const dtypes: ReadonlyMap<unknown, StoredDType> = new Map([
 
 /** The part of generation_config.json that counts: there, `eos_token_id` has the last word. */
 export interface ConfigOptions {
-  readonly generationConfig?: { readonly json: unknown; readonly where: string }
+  readonly generationConfig?: { readonly json: unknown; readonly where: string } | undefined
 }
 
 /**

@@ -5,7 +5,7 @@ export { type LlamaConfig, parseConfig, type RopeScaling } from './config.ts'
 export { createLlama, type Llama, type Rows, type SequenceRows, type Span } from './llama.ts'
 export { type Checkpoint, openCheckpoint, type StoredTensor } from './load/checkpoint.ts'
 export { type ByteSource, type ModelFiles, memoryFiles } from './load/files.ts'
-export { type LoadOptions, loadModel, type Model, type ModelSummary } from './load-model.ts'
+export { type LoadOptions, loadModel, type Model } from './load-model.ts'
 export { inverseFrequencies } from './rope.ts'
 export { noSkip, planSkip, type SkipPlan, type SkipSet } from './skip.ts'
 export { parseSkipFile } from './skip-file.ts'
@@ -16,4 +16,5 @@ export {
   type LlamaWeights,
   tensorShapes,
   type UploadProgress,
+  type WeightsSummary,
 } from './weights.ts'

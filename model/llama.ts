@@ -44,12 +44,10 @@ export interface Llama {
   head(x: Tensor, rows: Rows): Tensor
   /** The most likely token of each row of logits. */
   select(logits: Tensor, rows: Rows): Selection
-  /** Frees weights and tables. */
-  free(): void
 }
 
-/** The model of these weights on their backend. */
-export function createLlama(backend: Backend, config: LlamaConfig, weights: LlamaWeights): Llama {
+/** The model of these weights on their backend; `free` frees them, and its tables. */
+export function createLlama(backend: Backend, config: LlamaConfig, weights: LlamaWeights): Llama & { free(): void } {
   const { ops } = backend
   const { hiddenSize, headDim, rmsNormEps: epsilon } = config
   const sublayers = 2 * config.numHiddenLayers

@@ -1,9 +1,10 @@
 // Loading: from a name or a folder to a model that runs.
 
 import type { Backend, BackendModule } from '../engine/backend.ts'
-import type { StoredDType, WeightDType } from '../engine/dtype.ts'
+import type { WeightDType } from '../engine/dtype.ts'
 import { ArgumentError, DTypeError, ModelFormatError, NotFoundError, OutOfMemoryError } from '../engine/errors.ts'
 import { openBackend } from '../engine/open.ts'
+import { expectOptions } from '../engine/options.ts'
 import { createTurn } from '../engine/turn.ts'
 import { advance, createSequence, type Sequence } from './cache.ts'
 import type { LlamaConfig } from './config.ts'
@@ -12,25 +13,19 @@ import { type Checkpoint, openCheckpoint } from './load/checkpoint.ts'
 import type { ModelFiles } from './load/files.ts'
 import { noSkip, planSkip, type SkipSet } from './skip.ts'
 import type { Tokenizer } from './tokenizer.ts'
-import { type UploadProgress, uploadWeights, weightTensors } from './weights.ts'
+import { summarize, type UploadProgress, uploadWeights, type WeightsSummary } from './weights.ts'
 
 export interface LoadOptions {
   /** A backend's name, a module of one's own, or an open backend, which then stays the caller's. Default `reference`. */
-  readonly backend?: string | BackendModule | Backend
-  /** The type in which matrices run. Default: the backend's fastest that loses nothing of what the file holds. */
-  readonly dtype?: WeightDType
-  readonly threads?: number
-  readonly signal?: AbortSignal
-  readonly onProgress?: (progress: UploadProgress) => void
-}
-
-/** What a model is made of, in numbers. */
-export interface ModelSummary {
-  readonly format: string
-  readonly parameters: number
-  /** Number of tensors by the type that the file holds, and by the type that runs. */
-  readonly stored: Readonly<Partial<Record<StoredDType, number>>>
-  readonly running: Readonly<Partial<Record<WeightDType, number>>>
+  readonly backend?: string | BackendModule | Backend | undefined
+  /**
+   * The type in which matrices run, those whose last axis its blocks do not divide apart. Default: the backend's fastest
+   * that loses nothing of what the file holds.
+   */
+  readonly dtype?: WeightDType | undefined
+  readonly threads?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: UploadProgress) => void) | undefined
 }
 
 export interface Model extends Llama, AsyncDisposable {
@@ -40,7 +35,7 @@ export interface Model extends Llama, AsyncDisposable {
   readonly hasTokenizer: boolean
   /** The skip set that came with the weights. */
   readonly skip: SkipSet | undefined
-  readonly summary: ModelSummary
+  readonly summary: WeightsSummary & { readonly format: string }
   /** An empty text in progress; disposed with the model at the latest. */
   createSequence(): Sequence
   /** Whether a sequence is one that this model made. */
@@ -49,7 +44,10 @@ export interface Model extends Llama, AsyncDisposable {
    * Logits of every token, `[ids.length * vocabSize]`, with some sublayers left out. Throws {@link ArgumentError} for
    * an empty list, a token outside the vocabulary, or more tokens than the context.
    */
-  logits(ids: readonly number[], options?: { skip?: SkipSet; signal?: AbortSignal }): Promise<Float32Array>
+  logits(
+    ids: readonly number[],
+    options?: { skip?: SkipSet | undefined; signal?: AbortSignal | undefined },
+  ): Promise<Float32Array>
   /** Frees what the model holds, and the backend where `loadModel` opened it. Disposing twice does nothing. */
   dispose(): Promise<void>
 }
@@ -58,12 +56,13 @@ export interface Model extends Llama, AsyncDisposable {
  * Loads a model: `'stories'` is the embedded one; else a folder in Hugging Face layout, a llama2.c `.bin`, or files
  * of one's own making. Throws {@link NotFoundError}, {@link ModelFormatError}, {@link DTypeError} or {@link OutOfMemoryError}.
  */
-export async function loadModel(source: string | ModelFiles, options: LoadOptions = {}): Promise<Model> {
+export async function loadModel(source: string | URL | ModelFiles, options: LoadOptions = {}): Promise<Model> {
+  expectOptions('loadModel', options)
   const checkpoint = await openCheckpoint(source)
   try {
     const { backend: wanted = 'reference', threads } = options
-    const given = typeof wanted === 'object' && 'ops' in wanted
-    const backend = given ? wanted : await openBackend(wanted, threads === undefined ? {} : { threads })
+    const given = typeof wanted === 'object' && wanted !== null && 'ops' in wanted
+    const backend = given ? wanted : await openBackend(wanted, { threads })
     try {
       return await build(checkpoint, { ...options, backend, owned: !given })
     } catch (error) {
@@ -83,10 +82,10 @@ async function build(
   if (dtype && !backend.capabilities.dtypes.includes(dtype)) {
     throw new DTypeError(`${backend.name} runs ${backend.capabilities.dtypes.join(', ')}, not ${dtype}`)
   }
-  if (skip) checkShippedSkip(skip, { name, config })
+  const weightsInfo = summarize(tensors, config, { backend, dtype })
   const turn = createTurn(options.signal)
   const weights = await uploadWeights(backend, config, { tensors, dtype, turn, onProgress: options.onProgress })
-  const llama = createLlama(backend, config, weights)
+  const { free, ...llama } = createLlama(backend, config, weights)
   const sequences = new Set<Sequence>()
   const made = new WeakSet<Sequence>()
 
@@ -99,12 +98,7 @@ async function build(
       if (tokenizer) return tokenizer
       throw new NotFoundError(`${name} came without a tokenizer (tokenizer.json); pass token ids instead of text`)
     },
-    summary: {
-      format,
-      parameters: [...weightTensors(weights)].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0),
-      stored: tally([...tensors.values()].map((tensor) => tensor.dtype)),
-      running: tally([...weightTensors(weights)].map((tensor) => tensor.dtype as WeightDType)), // weights are never i32
-    },
+    summary: { format, ...weightsInfo },
     createSequence() {
       const sequence = createSequence(backend, config)
       const tracked = {
@@ -119,35 +113,23 @@ async function build(
       return tracked
     },
     owns: (sequence) => made.has(sequence),
-    logits: (ids, { skip = noSkip, signal } = {}) => logits(model, ids, { skip, signal }),
+    logits: (ids, options = {}) => logits(model, ids, options),
     async dispose() {
       for (const sequence of sequences) sequence.dispose()
       if (options.owned) await backend.dispose()
-      else llama.free()
+      else free()
     },
     [Symbol.asyncDispose]: () => model.dispose(),
   }
   return model
 }
 
-/** Throws {@link ModelFormatError} when the set that came with the weights names layers that they do not have. */
-function checkShippedSkip(skip: SkipSet, { name, config }: { name: string; config: LlamaConfig }): void {
-  try {
-    planSkip(skip, config.numHiddenLayers)
-  } catch (cause) {
-    if (!(cause instanceof ArgumentError)) throw cause
-    throw new ModelFormatError(`skip_layers.json of "${name}": ${cause.message}`, { cause })
+/** A copy of token ids, checked against a model. Throws {@link ArgumentError} naming the first that cannot be used. */
+export function checkedTokens(tokens: readonly number[], { vocabSize, maxPositionEmbeddings }: LlamaConfig): number[] {
+  if (!Array.isArray(tokens) && !ArrayBuffer.isView(tokens)) {
+    throw new ArgumentError(`the prompt is ${String(tokens)}, expected a list of token ids`)
   }
-}
-
-function tally<K extends string>(values: readonly K[]): Partial<Record<K, number>> {
-  const counts: Partial<Record<K, number>> = {}
-  for (const value of values) counts[value] = (counts[value] ?? 0) + 1
-  return counts
-}
-
-/** Checks token ids against a model. Throws {@link ArgumentError} naming the first that cannot be used. */
-export function checkTokens(ids: readonly number[], { vocabSize, maxPositionEmbeddings }: LlamaConfig): void {
+  const ids: number[] = Array.from(tokens)
   if (ids.length === 0) throw new ArgumentError('the prompt is empty; give at least one token')
   if (ids.length > maxPositionEmbeddings) {
     throw new ArgumentError(`the prompt has ${ids.length} tokens; the model's context holds ${maxPositionEmbeddings}`)
@@ -157,14 +139,17 @@ export function checkTokens(ids: readonly number[], { vocabSize, maxPositionEmbe
       throw new ArgumentError(`token ${i} of the prompt is ${id}; the vocabulary has ids 0 to ${vocabSize - 1}`)
     }
   }
+  return ids
 }
 
 async function logits(
   model: Model,
-  ids: readonly number[],
-  { skip, signal }: { skip: SkipSet; signal: AbortSignal | undefined },
+  tokens: readonly number[],
+  options: { skip?: SkipSet | undefined; signal?: AbortSignal | undefined },
 ): Promise<Float32Array> {
-  checkTokens(ids, model.config)
+  expectOptions('logits', options)
+  const { skip = noSkip, signal } = options
+  const ids = checkedTokens(tokens, model.config)
   planSkip(skip, model.config.numHiddenLayers)
   const { vocabSize } = model.config
   const { passRows } = model.backend.capabilities

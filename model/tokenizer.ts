@@ -6,17 +6,17 @@ import { asObject, describe, isObject, type JsonObject, quote } from './load/jso
 
 export interface EncodeOptions {
   /** Adds what tokenizer.json's post-processor adds, as a begin-of-text token. Default true. */
-  readonly addSpecialTokens?: boolean
+  readonly addSpecialTokens?: boolean | undefined
 }
 
 export interface DecodeOptions {
   /** Leaves special tokens out of the text. Default true. */
-  readonly skipSpecialTokens?: boolean
+  readonly skipSpecialTokens?: boolean | undefined
 }
 
 export interface TextStreamOptions extends DecodeOptions {
   /** Ids that came before, whose text is not repeated: the stream gives what follows it. Default none. */
-  readonly after?: readonly number[]
+  readonly after?: readonly number[] | undefined
 }
 
 /** Turns ids into text as they come. */
@@ -65,7 +65,7 @@ export interface TokenizerOptions {
   /** The content of tokenizer_config.json. */
   readonly config?: unknown
   /** The model's vocabulary, where it is larger than the tokenizer's: the ids between are legal and have no text. */
-  readonly modelVocabSize?: number
+  readonly modelVocabSize?: number | undefined
 }
 
 /** Makes a tokenizer from the content of a tokenizer.json. Throws {@link ModelFormatError}. */

@@ -2,7 +2,7 @@
 
 import type { Backend, Tensor } from '../engine/backend.ts'
 import { convert } from '../engine/convert.ts'
-import { blockLayouts, type StoredDType, type WeightDType } from '../engine/dtype.ts'
+import { blockLayouts, elementCount, type StoredDType, type WeightDType } from '../engine/dtype.ts'
 import { DTypeError, ModelFormatError, OutOfMemoryError } from '../engine/errors.ts'
 import type { Turn } from '../engine/turn.ts'
 import type { LlamaConfig } from './config.ts'
@@ -70,7 +70,7 @@ const ignored = /(\.rotary_emb\.inv_freq|^lm_head\.weight)$/
  * Checks that the tensors are those of the config, all of them and no others, before anything is read.
  * Throws {@link ModelFormatError} naming the first that is missing, of another shape, or unknown.
  */
-export function checkTensors(tensors: ReadonlyMap<string, StoredTensor>, config: LlamaConfig): void {
+function checkTensors(tensors: ReadonlyMap<string, StoredTensor>, config: LlamaConfig): void {
   const shapes = tensorShapes(config)
   for (const [name, shape] of shapes) {
     const tensor = tensors.get(name)
@@ -112,6 +112,43 @@ export function runningDType(
   )
 }
 
+/** What a model is made of, in numbers. */
+export interface WeightsSummary {
+  readonly parameters: number
+  /** Number of tensors by the type that the file holds, and by the type that runs. */
+  readonly stored: Readonly<Partial<Record<StoredDType, number>>>
+  readonly running: Readonly<Partial<Record<WeightDType, number>>>
+}
+
+/**
+ * Checks the tensors, and says what they are stored as and run as. Throws {@link ModelFormatError}, and
+ * {@link DTypeError} where not one matrix could run in the type asked for.
+ */
+export function summarize(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  config: LlamaConfig,
+  { backend, dtype }: { backend: Backend; dtype?: WeightDType | undefined },
+): WeightsSummary {
+  checkTensors(tensors, config)
+  const stored: Partial<Record<StoredDType, number>> = {}
+  const running: Partial<Record<WeightDType, number>> = {}
+  let parameters = 0
+  for (const name of tensorShapes(config).keys()) {
+    const tensor = tensors.get(name)!
+    const runs = runningDType(tensor, backend, dtype)
+    parameters += elementCount(tensor.shape)
+    stored[tensor.dtype] = (stored[tensor.dtype] ?? 0) + 1
+    running[runs] = (running[runs] ?? 0) + 1
+  }
+  if (dtype && !running[dtype]) {
+    const { blockSize } = blockLayouts[dtype]
+    throw new DTypeError(
+      `no matrix of this model can run as ${dtype}, which packs ${blockSize} values along the last axis`,
+    )
+  }
+  return { parameters, stored, running }
+}
+
 /** Told after each tensor: `loaded` of `total` are there, `tensor` the last of them. */
 export interface UploadProgress {
   readonly tensor: string
@@ -119,7 +156,7 @@ export interface UploadProgress {
   readonly total: number
 }
 
-/** Reads, converts and uploads every weight, one at a time. */
+/** Reads, converts and uploads every weight, one at a time; `summarize` has checked them. */
 export async function uploadWeights(
   backend: Backend,
   config: LlamaConfig,
@@ -130,7 +167,6 @@ export async function uploadWeights(
     onProgress: ((progress: UploadProgress) => void) | undefined
   },
 ): Promise<LlamaWeights> {
-  checkTensors(options.tensors, config)
   const names = [...tensorShapes(config).keys()]
   const uploaded = new Map<string, Tensor>()
   try {

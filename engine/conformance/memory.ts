@@ -132,14 +132,23 @@ function order(settings: CaseSettings): Case[] {
       const [embedded, copied] = [unset([2, 1]), unset([2, 1])]
       const ids = Int32Array.of(2, 1)
       const rows = [1, 0]
+      const segment = { cache: space.cache({ layers: 1, width: 2, capacity: 4 }), start: 1, count: 1 }
+      const segments = [segment]
+      const [pair, rotated] = [values(Float32Array.of(3, 4), [1, 2]), unset([1, 2])]
+      const cos = values(Float32Array.of(1, 0), [2, 1])
+      const sin = values(Float32Array.of(0, 1), [2, 1])
       ops.embed(embedded, ids, { table })
       ops.copyRows(copied, table, { rows, at: 0 })
+      ops.rope(rotated, pair, { cos, sin, segments })
       ids.fill(0)
       rows.fill(0)
-      const read = await backend.read([embedded, copied])
+      segment.start = 0
+      segments.length = 0
+      const read = await backend.read([embedded, copied, rotated])
       return [
         [read[0], [12, 11]],
         [read[1], [11, 10]],
+        [read[2], [-4, 3]],
       ]
     }),
     readCase(

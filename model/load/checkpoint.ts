@@ -1,13 +1,13 @@
 // Opens a model, whatever its format: the same config, named tensors, tokenizer and skip set come out.
 
-import { openFiles } from '#files'
+import { openEmbedded, openFiles } from '#files'
 import type { StoredDType } from '../../engine/dtype.ts'
 import { ArgumentError, ModelFormatError, NotFoundError } from '../../engine/errors.ts'
 import { type LlamaConfig, parseConfig } from '../config.ts'
-import type { SkipSet } from '../skip.ts'
+import { planSkip, type SkipSet } from '../skip.ts'
 import { findSkipSet } from '../skip-file.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer.ts'
-import { embeddedModel, embeddedName } from './embedded.ts'
+import { embeddedName } from './embedded.ts'
 import type { ModelFiles } from './files.ts'
 import { describe, quote, readJson } from './json.ts'
 import { openLlama2c, readLlama2cTokenizer } from './llama2c.ts'
@@ -49,8 +49,9 @@ export interface Checkpoint {
  * headers and the tokenizer, and no weights. Throws {@link NotFoundError} for what is missing, and
  * {@link ModelFormatError} for what is damaged or of another kind.
  */
-export async function openCheckpoint(source: string | ModelFiles): Promise<Checkpoint> {
-  if (typeof source === 'string') return open(await openFiles(source === embeddedName ? embeddedModel() : source))
+export async function openCheckpoint(source: string | URL | ModelFiles): Promise<Checkpoint> {
+  if (source === embeddedName) return open(await openEmbedded())
+  if (typeof source === 'string' || source instanceof URL) return open(await openFiles(source))
   if (typeof source?.open === 'function') return open(source)
   throw new ArgumentError(`expected a model's name, path or files, but got ${describe(source)}`)
 }
@@ -77,7 +78,7 @@ async function openFolder(files: ModelFiles): Promise<Checkpoint> {
       : { generationConfig: { json: generation, where: `generation_config.json of "${files.name}"` } }),
   })
   const tokenizer = await readTokenizer(files, config.vocabSize)
-  const skip = await readSkip(files)
+  const skip = await readSkip(files, config)
   const weights = await openWeights(files)
   const tensors = new Map<string, StoredTensor>()
   for (const tensor of weights.tensors.values()) tensors.set(tensor.name, asWeight(tensor))
@@ -122,7 +123,7 @@ async function openLlama2cModel(files: ModelFiles, file: string): Promise<Checkp
     const content = await readLlama2cTokenizer(files, vocabSize)
     const tokenizer =
       content && createTokenizer(content.json, { where: `the tokenizer of "${files.name}"`, config: content.config })
-    const skip = await readSkip(files)
+    const skip = await readSkip(files, config)
     const tensors = new Map<string, StoredTensor>()
     for (const [name, tensor] of stored) tensors.set(name, { ...tensor, dtype: 'f32' })
     const close = () => source.close()
@@ -140,12 +141,19 @@ async function readTokenizer(files: ModelFiles, modelVocabSize: number): Promise
   return createTokenizer(json, { where: `tokenizer.json of "${files.name}"`, config, modelVocabSize })
 }
 
-async function readSkip(files: ModelFiles): Promise<SkipSet | undefined> {
+async function readSkip(files: ModelFiles, { numHiddenLayers }: LlamaConfig): Promise<SkipSet | undefined> {
   const path = 'skip_layers.json'
   const json = await readJson(files, path)
-  return json === undefined
-    ? undefined
-    : findSkipSet(json, { where: `${path} of "${files.name}"`, modelName: files.name })
+  if (json === undefined) return undefined
+  const where = `${path} of "${files.name}"`
+  const skip = findSkipSet(json, { where, modelName: files.name })
+  try {
+    if (skip) planSkip(skip, numHiddenLayers)
+  } catch (cause) {
+    if (!(cause instanceof ArgumentError)) throw cause
+    throw new ModelFormatError(`${where}: ${cause.message}`, { cause })
+  }
+  return skip
 }
 
 async function has(files: ModelFiles, path: string): Promise<boolean> {

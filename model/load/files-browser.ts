@@ -2,11 +2,18 @@
 // browsers; files-node.ts is its counterpart.
 
 import { NotFoundError } from '../../engine/errors.ts'
+import { embeddedName } from './embedded.ts'
 import type { ModelFiles } from './files.ts'
 
 /** Always throws {@link NotFoundError}: it says how to hand the files over instead. */
 export async function openFiles(path: string | URL): Promise<ModelFiles> {
   throw new NotFoundError(
-    `cannot open ${JSON.stringify(String(path))}: a browser has no paths. Fetch the model's files and pass memoryFiles(name, { 'config.json': bytes, ... })`,
+    `cannot open ${JSON.stringify(String(path))}: a browser has no paths. Fetch the model's files and pass ` +
+      "memoryFiles(name, { 'config.json': bytes, ... }) of drafthorse/model",
   )
+}
+
+/** Always throws {@link NotFoundError}: a bundle does not hold the embedded model. */
+export function openEmbedded(): Promise<ModelFiles> {
+  return openFiles(embeddedName)
 }

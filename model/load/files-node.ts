@@ -5,6 +5,7 @@ import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DisposedError, ModelFormatError, NotFoundError, OutOfMemoryError } from '../../engine/errors.ts'
+import { embeddedName } from './embedded.ts'
 import { type ByteSource, checkFileName, checkRange, type ModelFiles } from './files.ts'
 
 /** Bytes asked of the system at a time; one call may return no more than 2 GiB. */
@@ -24,6 +25,13 @@ export async function openFiles(path: string | URL): Promise<ModelFiles> {
   if (kind.isDirectory()) return folderFiles(full, undefined)
   if (kind.isFile()) return folderFiles(dirname(full), basename(full))
   throw new ModelFormatError(`${given} is neither a file nor a folder`)
+}
+
+/** The files of the embedded model: the folder models/stories of the package, wherever it is installed. */
+export function openEmbedded(): Promise<ModelFiles> {
+  // This file runs from dist/model/load, or, in the package's own tests, as the source in model/load.
+  const root = import.meta.url.endsWith('.ts') ? '../../' : '../../../'
+  return openFiles(new URL(`${root}models/${embeddedName}/`, import.meta.url))
 }
 
 async function folderFiles(folder: string, file: string | undefined): Promise<ModelFiles> {

@@ -63,7 +63,7 @@ for (const { name, path, golden } of models) {
     after(() => model.dispose())
 
     it('equals plain decoding for every skip set and draft length, cache and all', async () => {
-      const settings = { maxNewTokens: 9, ignoreEos: true }
+      const settings = { maxNewTokens: 20, ignoreEos: true }
       const plain = await leaves(model, prompt, { ...settings, draft: 'none' })
       for (const [set, skip] of Object.entries(sets)) {
         for (const draftLength of draftLengths) {

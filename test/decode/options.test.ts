@@ -67,6 +67,16 @@ describe('generate refuses', () => {
     await other.dispose()
   })
 
+  it('an empty text, and options that are none', async () => {
+    const refused = (message: RegExp) => ({ code: 'ERR_ARGUMENT', message })
+    await assert.rejects(generate(model, '').result, refused(/prompt is empty/))
+    await assert.rejects(generate(model, prompt, wrong(null)).result, refused(/options of generate are null/))
+    await assert.rejects(generate(model, prompt, { skip: wrong(null) }).result, refused(/skip set/))
+    await assert.rejects(model.logits(wrong(new Set([1]))), refused(/list of token ids/))
+    await assert.rejects(model.logits([1], wrong(null)), refused(/options of logits/))
+    await assert.rejects(loadModel('stories', wrong(null)), refused(/options of loadModel/))
+  })
+
   it('text without a tokenizer, by a typed error that says what to do', async () => {
     await assert.rejects(generate(model, 'Hello').result, { code: 'ERR_NOT_FOUND', message: /llama2-f32.*token ids/ })
   })

@@ -52,6 +52,63 @@ describe('openBackend', () => {
     await backend.dispose()
   })
 
+  it('refuses what is no module, and a backend that lacks a member, by its name', async () => {
+    const wrong = (value: unknown): never => value as never // what JavaScript may pass
+    for (const module of [{}, null, 7, { name: 'mine' }]) {
+      await assert.rejects(openBackend(wrong(module)), { code: 'ERR_ARGUMENT', message: /a name and a function open/ })
+    }
+    const opening = (backend: unknown) => openBackend({ name: 'mine', open: async () => wrong(backend) })
+    const whole = await reference.open({})
+    const { swiglu: _, ...fewer } = whole.ops
+    const cases: readonly (readonly [unknown, RegExp])[] = [
+      [undefined, /"mine".*no object/],
+      [{}, /no name/],
+      [{ ...whole, capabilities: undefined }, /no capabilities/],
+      [{ ...whole, read: undefined }, /no function read/],
+      [{ ...whole, ops: fewer }, /no op swiglu/],
+    ]
+    for (const [backend, message] of cases) {
+      await assert.rejects(opening(backend), { code: 'ERR_ARGUMENT', message })
+    }
+    await assert.rejects(openBackend('reference', wrong(null)), { code: 'ERR_ARGUMENT', message: /options/ })
+  })
+
+  it('tells by a typed error what a module throws when it is opened', async () => {
+    const cause = new Error('libcuda.so.1 not found')
+    const broken: BackendModule = { name: 'broken', open: () => Promise.reject(cause) }
+    const message = /broken backend cannot be opened: libcuda\.so\.1 not found/
+    await assert.rejects(openBackend(broken), { code: 'ERR_BACKEND_UNAVAILABLE', message, cause })
+  })
+
+  it('takes a backend that is a class, alone and under withOps', async () => {
+    const inner = await reference.open({})
+    class Mine {
+      readonly name = 'mine'
+      readonly capabilities = inner.capabilities
+      readonly ops = inner.ops
+      upload = inner.upload
+      createCache = inner.createCache
+      free = inner.free
+      memory() {
+        return inner.memory()
+      }
+      arena() {
+        return inner.arena()
+      }
+      read(tensors: readonly ReferenceTensor[]) {
+        return inner.read(tensors)
+      }
+      async dispose() {}
+    }
+    const module: BackendModule<ReferenceTensor> = { name: 'mine', open: async () => new Mine() }
+    for (const opened of [module, withOps(module, { swiglu: (...call) => inner.ops.swiglu(...call) })]) {
+      const backend = await openBackend(opened)
+      const tensor = backend.upload(Float32Array.of(2), { shape: [1], dtype: 'f32' })
+      assert.deepEqual(await backend.read([tensor]), [Float32Array.of(2)])
+      await backend.dispose()
+    }
+  })
+
   it('does not open what says that it cannot run here', async () => {
     const absent: BackendModule<ReferenceTensor> = {
       ...reference,
@@ -90,5 +147,14 @@ describe('withOps', () => {
     plain.ops.swiglu(y, y, y)
     assert.deepEqual(await plain.read([y]), [Float32Array.of(0, 0)])
     await plain.dispose()
+  })
+})
+
+describe('withOps', () => {
+  it('refuses a name that is no op, whose kernel would never run, and an op that is no function', () => {
+    const refused = (ops: unknown, message: RegExp) =>
+      assert.throws(() => withOps(reference, ops as never), { code: 'ERR_ARGUMENT', message })
+    refused({ rmsnorm() {} }, /no op "rmsnorm"; there is embed, rmsNorm/)
+    refused({ rmsNorm: undefined }, /rmsNorm is undefined/)
   })
 })

@@ -1,5 +1,6 @@
 // Real checkpoints against what other programs computed: transformers, and llama2.c's run.c.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { generate, loadModel, type Model } from 'drafthorse'
 import { argmax, checkpoints, firm, folderOf, type Golden, oracle, readGolden, stories260K } from '../checkpoints.ts'
@@ -89,9 +90,8 @@ describe('the embedded model, against transformers', () => {
     readonly top20_after_prompt: readonly (readonly [id: number, logit: number])[]
   }
   let model: Model
-  let stories: readonly Story[]
+  const stories: readonly Story[] = JSON.parse(readFileSync(oracle('stories/greedy.json'), 'utf8'))
   before(async () => {
-    stories = JSON.parse(await readFile(oracle('stories/greedy.json'), 'utf8'))
     model = await loadModel('stories', { dtype: 'f32' })
   })
   after(() => model.dispose())
@@ -107,15 +107,15 @@ describe('the embedded model, against transformers', () => {
     }
   })
 
-  it('tells the same stories', async () => {
-    for (const { prompt, greedy_ids: expected, greedy_text: text, margins } of stories) {
+  for (const { prompt, greedy_ids: expected, greedy_text: text, margins } of stories) {
+    it(`tells the same story after "${prompt}"`, async () => {
       assert.equal(firm({ margins }), expected.length)
       const result = await generate(model, prompt, { draft: 'none', maxNewTokens: expected.length }).result
       assert.deepEqual(result.tokens, expected)
       assert.equal(result.text, text)
       golden()
-    }
-  })
+    })
+  }
 
   it('tells the same story when it speculates with its own skip set', async () => {
     const { prompt, greedy_ids: expected } = stories[0]!

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { generate, type LoadOptions, loadModel, type Model } from 'drafthorse'
 import { openBackend } from 'drafthorse/engine'
 import { reference } from 'drafthorse/engine/reference'
-import { argmax, checkpoints, folderOf, oracle, readGolden, stories260K } from '../checkpoints.ts'
+import type { ByteSource, ModelFiles } from 'drafthorse/model'
+import { memorySource } from '../../model/load/files.ts'
+import { argmax, checkpoints, edited, folderOf, oracle, readGolden, stories260K } from '../checkpoints.ts'
 import { outcome, skipping } from '../decode/generations.ts'
 
 const nothing = { tensors: 0, caches: 0, arenas: 0, bytes: 0 }
@@ -49,6 +51,16 @@ describe('loadModel', () => {
     await using other = await loadModel(folderOf('gqa-tied-bf16'), { backend, dtype: 'bf16' })
     assert.deepEqual(other.summary.running, { bf16: 29, f32: 9 })
     assert.equal(other.summary.parameters, parameters)
+  })
+
+  it('passes over tensors that a Llama does not need, whatever their type', async () => {
+    const files = await edited('llama2-f32', {})
+    const more = await withTensor(files, 'model.layers.0.self_attn.rotary_emb.inv_freq')
+    const open = async (path: string) => (path === 'model.safetensors' ? more : files.open(path))
+    await using plain = await loadModel(folderOf('llama2-f32'))
+    await using model = await loadModel({ ...files, open })
+    assert.deepEqual(model.summary, plain.summary)
+    assert.deepEqual(await model.logits([1, 2]), await plain.logits([1, 2]))
   })
 
   it('tells its progress, tensor by tensor', async () => {
@@ -208,3 +220,18 @@ describe('the type in which a model runs', () => {
     assert.match(text, /^, there was a/)
   })
 })
+
+/** The checkpoint's one file with a tensor of eight f64 more. */
+async function withTensor(files: ModelFiles, name: string): Promise<ByteSource> {
+  const source = (await files.open('model.safetensors'))!
+  const bytes = Buffer.from(await source.read(0, source.size))
+  await source.close()
+  const headerSize = Number(bytes.readBigUInt64LE(0))
+  const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerSize))
+  const data = bytes.subarray(8 + headerSize)
+  header[name] = { dtype: 'F64', shape: [8], data_offsets: [data.length, data.length + 64] }
+  const json = Buffer.from(JSON.stringify(header))
+  const size = Buffer.alloc(8)
+  size.writeBigUInt64LE(BigInt(json.length))
+  return memorySource('model.safetensors', Buffer.concat([size, json, data, Buffer.alloc(64)]))
+}
