@@ -1,4 +1,4 @@
-// The whole contract between a model and the hardware. A backend is what this file describes and nothing else: a dozen
+// The whole contract between a model and the hardware. A backend is what this file describes and nothing else: ten
 // coarse ops over opaque tensor handles, and the memory they live in.
 //
 // The promise that the rest of the package is built on, row invariance: what an op writes to a row depends on that row

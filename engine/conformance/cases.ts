@@ -1,6 +1,7 @@
 // All cases of the ops and of memory.
 
 import type { OpName } from '../backend.ts'
+import { opNames } from '../members.ts'
 import { attentionCases } from './attention.ts'
 import type { Case, CaseSettings, CaseSubject, Limits } from './case.ts'
 import { copyKVCases, copyRowsCases } from './copy.ts'
@@ -29,19 +30,7 @@ const makers: Readonly<Record<OpName, (settings: CaseSettings) => Case[]>> = {
 }
 
 /** What {@link opCases} has cases of, in the order of a pass. */
-export const caseSubjects: readonly CaseSubject[] = [
-  'embed',
-  'rmsNorm',
-  'linear',
-  'rope',
-  'storeKV',
-  'attention',
-  'swiglu',
-  'copyRows',
-  'copyKV',
-  'select',
-  'memory',
-]
+export const caseSubjects: readonly CaseSubject[] = [...opNames, 'memory']
 
 export interface OpCaseOptions {
   /** Only cases of these; default: all. */
