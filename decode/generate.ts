@@ -15,9 +15,10 @@ import { stopsAt, watchStopStrings } from './stop.ts'
 import { createStream, type GenerationRun, type GenerationStream } from './stream.ts'
 
 /**
- * Continues a prompt, text or token ids. The same tokens come out whatever the draft is and however long. Nothing runs
- * until the stream is read or its `result` is asked for; what is wrong with prompt or options is thrown there, as
- * {@link ArgumentError}. Breaking out of the loop ends the generation: `finishReason` is then `'aborted'`.
+ * Continues a prompt: token ids, or text (an empty text will do where the tokenizer begins each with a token). The same
+ * tokens come out whatever the draft is and however long. Nothing runs until the stream is read or its `result` is asked
+ * for; what is wrong with prompt or options is thrown there, as {@link ArgumentError}. Breaking out of the loop ends the
+ * generation: `finishReason` is then `'aborted'`.
  */
 export function generate(
   model: Model,

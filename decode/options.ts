@@ -80,7 +80,6 @@ export function planGeneration(
   if (options.sequence && !model.owns(options.sequence)) {
     throw new ArgumentError(`the sequence is not one of ${model.name}'s; use model.createSequence()`)
   }
-  if (prompt === '') throw new ArgumentError('the prompt is empty; to begin from nothing, pass the begin-of-text token')
   const ids = checkedTokens(typeof prompt === 'string' ? model.tokenizer.encode(prompt) : prompt, model.config)
   return {
     ids,

@@ -67,9 +67,8 @@ describe('generate refuses', () => {
     await other.dispose()
   })
 
-  it('an empty text, and options that are none', async () => {
+  it('options, skip sets and token lists that are none', async () => {
     const refused = (message: RegExp) => ({ code: 'ERR_ARGUMENT', message })
-    await assert.rejects(generate(model, '').result, refused(/prompt is empty/))
     await assert.rejects(generate(model, prompt, wrong(null)).result, refused(/options of generate are null/))
     await assert.rejects(generate(model, prompt, { skip: wrong(null) }).result, refused(/skip set/))
     await assert.rejects(model.logits(wrong(new Set([1]))), refused(/list of token ids/))
