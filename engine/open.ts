@@ -6,8 +6,9 @@ import { ArgumentError, BackendUnavailableError, DrafthorseError } from './error
 import { expectBackend, expectModule } from './members.ts'
 import { expectOptions } from './options.ts'
 import { reference } from './reference/index.ts'
+import { tfjsModules } from './tfjs/index.ts'
 
-const modules: readonly BackendModule[] = [reference]
+const modules: readonly BackendModule[] = [reference, ...tfjsModules]
 
 /** One backend of this version, and whether it runs here. */
 export interface BackendListing {

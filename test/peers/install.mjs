@@ -1,4 +1,5 @@
 // Installs test/peers where it is missing or its lock file has changed. Offline, the tests that need it are skipped.
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -24,8 +25,16 @@ if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) {
     console.error(`test/peers: not installed: ${failure}`)
     process.exitCode = 1
   } else {
-    console.log(`test/peers: not installed, tests that need a newer Node will be skipped: ${failure}`)
+    console.log(`test/peers: not installed, tests that need them will be skipped: ${failure}`)
   }
+}
+
+// Apart from the packages: it takes tools that a machine may lack, and a built one stays.
+const built = spawnSync('bash', [join(folder, 'build-tensorflow.sh')], { encoding: 'utf8' })
+if (built.status !== 0) {
+  const reason = built.error?.message ?? built.stderr.trim().split('\n').at(-1)
+  console.log(`test/peers: tests on TensorFlow will be skipped: ${reason}`)
+  if (required && process.platform === 'linux' && process.arch === 'x64') process.exitCode = 1
 }
 
 /** Returns what went wrong, in one line, or undefined. */

@@ -1,0 +1,164 @@
+// The contract on TensorFlow.js: handles, caches and arenas over its tensors, and the ops bound to them.
+
+import type { Arena, Backend, Capabilities, HostArray, KVCache, Ops } from '../backend.ts'
+import { byteSize, type DType, elementCount } from '../dtype.ts'
+import { DTypeError, OutOfMemoryError } from '../errors.ts'
+import { attention } from './attention.ts'
+import type { Device } from './device.ts'
+import { fromHost } from './eager.ts'
+import { clear, newHandle, type TfjsTensor, valueIn, write } from './handle.ts'
+import { cacheBytes, copyKV, dropCache, newCache, storeKV, type TfjsCache } from './kv-cache.ts'
+import { rope } from './rope.ts'
+import { copyRows, embed, linear, rmsNorm, swiglu } from './rows.ts'
+import { select } from './select.ts'
+
+export interface BackendParts {
+  readonly name: string
+  readonly device: Device
+  readonly capabilities: Capabilities
+  /** Bytes that one tensor may have now. */
+  readonly largestTensor: () => number
+  /** Makes the backend the current one of its TensorFlow.js, where several share it. */
+  readonly activate: () => void
+  /** Called when the backend is disposed, after all of its tensors. */
+  readonly close: () => void
+}
+
+export function createBackend(parts: BackendParts): Backend<TfjsTensor> {
+  const { name, device, capabilities, activate } = parts
+  const tensors = new Set<TfjsTensor>()
+  const caches = new Set<TfjsCache>()
+  const arenas = new Set<Set<TfjsTensor>>()
+
+  function upload(
+    data: HostArray | Uint8Array,
+    { shape, dtype }: { shape: readonly number[]; dtype: DType },
+  ): TfjsTensor {
+    if (dtype !== 'f32' && dtype !== 'i32') throw new DTypeError(`${name} runs f32, not ${dtype}`)
+    activate()
+    const handle = newHandle(shape, dtype)
+    write(handle, place(data, shape, dtype))
+    tensors.add(handle)
+    return handle
+  }
+
+  function place(data: HostArray | Uint8Array, shape: readonly number[], dtype: 'f32' | 'i32') {
+    const largest = parts.largestTensor()
+    const size = byteSize(dtype, shape)
+    if (size > largest) {
+      throw new OutOfMemoryError(
+        `${name} on ${capabilities.device} has room for a tensor of ${largest} bytes, and [${shape.join(', ')}] takes ${size}`,
+      )
+    }
+    return fromHost(device.tf, typedValues(data, dtype), shape)
+  }
+
+  function arena(): Arena<TfjsTensor> {
+    const made = new Set<TfjsTensor>()
+    arenas.add(made)
+    return {
+      tensor(shape, dtype = 'f32') {
+        const tensor = newHandle(shape, dtype)
+        made.add(tensor)
+        return tensor
+      },
+      release() {
+        for (const tensor of made) clear(tensor)
+        made.clear()
+        arenas.delete(made)
+        if (arenas.size === 0) device.endPass()
+      },
+    }
+  }
+
+  async function read(wanted: readonly TfjsTensor[]): Promise<HostArray[]> {
+    activate()
+    const values = wanted.map((handle) => valueIn(device, handle).tensor)
+    const read = await Promise.all(values.map((tensor) => tensor.data()))
+    return wanted.map(({ shape, dtype }, i) => {
+      const size = elementCount(shape)
+      // Rows of padding stand behind those of the handle.
+      const own = read[i]!.subarray(0, size)
+      return dtype === 'i32' ? Int32Array.from(own) : Float32Array.from(own)
+    })
+  }
+
+  return {
+    name,
+    capabilities,
+    ops: bindOps(device, activate),
+    upload,
+    createCache(spec: {
+      layers: number
+      width: number
+      capacity: number
+      parent?: { cache: KVCache; length: number }
+    }) {
+      const cache = newCache(device, spec as Parameters<typeof newCache>[1]) // a parent is a cache of this backend
+      caches.add(cache)
+      return cache
+    },
+    arena,
+    read,
+    free(handle: TfjsTensor | KVCache) {
+      if (isTensor(handle)) {
+        clear(handle)
+        tensors.delete(handle)
+        return
+      }
+      const cache = handle as TfjsCache // caches are made here only
+      if (caches.delete(cache)) dropCache(cache)
+    },
+    memory() {
+      let bytes = 0
+      for (const handle of tensors) bytes += elementCount(handle.shape) * 4
+      for (const made of arenas) for (const handle of made) bytes += elementCount(handle.shape) * 4
+      for (const cache of caches) bytes += cacheBytes(cache)
+      return { tensors: tensors.size, caches: caches.size, arenas: arenas.size, bytes }
+    },
+    async dispose() {
+      for (const made of arenas) for (const handle of made) clear(handle)
+      for (const handle of tensors) clear(handle)
+      for (const cache of caches) dropCache(cache)
+      arenas.clear()
+      tensors.clear()
+      caches.clear()
+      device.dispose()
+      parts.close()
+    },
+  }
+}
+
+function isTensor(handle: TfjsTensor | KVCache): handle is TfjsTensor {
+  return 'content' in handle
+}
+
+/** Bytes may start anywhere in their buffer; typed arrays may not. */
+function typedValues(data: HostArray | Uint8Array, dtype: 'f32' | 'i32'): HostArray {
+  if (!(data instanceof Uint8Array)) return data
+  const { buffer } = data.slice()
+  return dtype === 'f32' ? new Float32Array(buffer) : new Int32Array(buffer)
+}
+
+/** The ops of a device. */
+export function bindOps(device: Device, activate: () => void): Ops<TfjsTensor> {
+  function bind<A extends readonly unknown[]>(op: (device: Device, ...args: A) => void): (...args: A) => void {
+    return (...args) => {
+      activate()
+      op(device, ...args)
+    }
+  }
+  const ops = {
+    embed: bind(embed),
+    rmsNorm: bind(rmsNorm),
+    linear: bind(linear),
+    rope: bind(rope),
+    storeKV: bind(storeKV),
+    attention: bind(attention),
+    swiglu: bind(swiglu),
+    copyRows: bind(copyRows),
+    copyKV: bind(copyKV),
+    select: bind(select),
+  }
+  return ops as Ops<TfjsTensor> // segments hold caches of this backend only, which openBackend checks
+}

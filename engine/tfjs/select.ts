@@ -1,0 +1,57 @@
+// Greedy choice. The winners are one operation; their scores take nine more, which run only if somebody reads them: a draft
+// does not.
+
+import type { Selection } from '../backend.ts'
+import type { Device } from './device.ts'
+import { matrixOf, rowsOf, type TfjsTensor, valueIn, write, writeLater } from './handle.ts'
+import { free, wide } from './rows.ts'
+import type { TfTensor } from './tf.ts'
+
+/** Beside any difference from the highest logit its exponential is 0. */
+const nothing = -1e4
+
+/** Per row the id of the largest `logit + noise`, and later its logit and `log(sum(exp(logits)))`. */
+export function select(
+  device: Device,
+  { ids, scores }: Selection<TfjsTensor>,
+  logits: TfjsTensor,
+  { noise }: { noise?: TfjsTensor | undefined },
+): void {
+  const { eager } = device
+  const values = matrixOf(device, logits)
+  if (noise) {
+    const noisy = eager.add(values.tensor, rowsOf(device, noise, [noise.shape[1]!]))
+    write(ids, eager.argMax(noisy))
+    noisy.dispose()
+  } else {
+    write(ids, eager.argMax(values.tensor))
+  }
+  const winners = valueIn(device, ids)
+  writeLater(scores, [values, winners], () => scoresOf(device, values.tensor, winners.tensor))
+}
+
+/** `[rows, 2]`. */
+function scoresOf(device: Device, logits: TfTensor, winners: TfTensor): TfTensor {
+  const { eager } = device
+  const [rows, size] = [logits.shape[0]!, logits.shape[1]!]
+  const flat = eager.reshape(logits, [rows * size])
+  const starts = device.constant(`starts ${rows},${size}`, () =>
+    device.integers(
+      Array.from({ length: rows }, (_, row) => row * size),
+      [rows],
+    ),
+  )
+  const places = eager.add(winners, starts)
+  const chosen = eager.gather(flat, places, 0)
+  const column = eager.reshape(chosen, [rows, 1])
+
+  const highest = eager.max(logits)
+  const shifted = eager.sub(logits, highest)
+  const exponentials = wide(device, shifted, nothing, eager.exp)
+  const total = eager.sum(exponentials)
+  const logarithm = wide(device, total, 1, eager.log)
+  const sum = eager.add(logarithm, highest)
+  const scores = eager.concat([column, sum], 1)
+  free(flat, places, chosen, column, highest, shifted, exponentials, total, logarithm, sum)
+  return scores
+}

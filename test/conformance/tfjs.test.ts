@@ -1,0 +1,51 @@
+// The backends on TensorFlow.js: every conformance case, the golden checkpoints, identity and memory.
+import assert from 'node:assert/strict'
+import { allCases, defaultSeed, runCase } from 'drafthorse/conformance'
+import type { Backend } from 'drafthorse/engine'
+import { tensorsOf } from 'drafthorse/engine/tfjs'
+import { matchGolden, speculateEqually, stayLevel } from '../engine/tfjs/checks.ts'
+import { missing, openTfjs } from '../engine/tfjs/peers.ts'
+import { golden } from '../golden.ts'
+import { skipUnless, skipUnlessPossible } from '../skip.ts'
+
+/** Backends that run in this process, and over how many tokens plain and speculative text are compared. */
+const names = { 'tfjs:tensorflow': 2048, 'tfjs:wasm': 200, 'tfjs:cpu': 40 }
+
+for (const [name, tokens] of Object.entries(names)) {
+  describe(`${name}, seed ${defaultSeed}`, function () {
+    this.timeout(600_000)
+    const open = () => openTfjs(name)
+    let backend: Backend
+    before(async function () {
+      const reason = await missing(name)
+      if (name === 'tfjs:tensorflow' && process.platform !== 'linux') skipUnlessPossible(this, !reason, `${reason}`)
+      skipUnless(this, !reason, `${reason}`)
+      backend = await open()
+    })
+    after(() => backend?.dispose())
+
+    const cases = allCases({ open })
+    for (const op of new Set(cases.map((item) => item.op))) {
+      describe(op, () => {
+        for (const item of cases.filter((each) => each.op === op && (each.dtype ?? 'f32') === 'f32')) {
+          it(`${item.kind}: ${item.name}`, async () => {
+            const outcome = await runCase(item, backend)
+            assert.equal(outcome.status, 'ok', 'message' in outcome ? outcome.message : undefined)
+          })
+        }
+      })
+    }
+
+    it('promises row invariance, which the cases above have proved', () => {
+      assert.equal(backend.capabilities.rowInvariant, true)
+    })
+
+    it('gives the logits and greedy ids of all checkpoints with all skip sets', async () => {
+      golden(await matchGolden(backend))
+    })
+
+    it(`tells ${tokens} tokens the same whether it speculates or not`, () => speculateEqually(backend, tokens))
+
+    it('holds as many tensors after a generation as before', () => stayLevel(backend, () => tensorsOf(name)))
+  })
+}

@@ -1,0 +1,36 @@
+// Opens backends on TensorFlow.js with the packages of test/peers, as a project that has them installed would.
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { type Backend, openBackend } from 'drafthorse/engine'
+import { tfjsModules } from 'drafthorse/engine/tfjs'
+
+export const peers: string = fileURLToPath(new URL('../../peers/', import.meta.url))
+
+/** Runs `body` in the folder whose packages are to be found. */
+async function inPeers<R>(body: () => Promise<R>): Promise<R> {
+  const before = process.cwd()
+  process.chdir(peers)
+  try {
+    return await body()
+  } finally {
+    process.chdir(before)
+  }
+}
+
+export function openTfjs(name: string): Promise<Backend> {
+  return inPeers(() => openBackend(name))
+}
+
+/** Why a backend cannot run here, or nothing. */
+export async function missing(name: string): Promise<string | undefined> {
+  const binding = `${peers}node_modules/@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node`
+  if (name === 'tfjs:tensorflow' && !existsSync(binding)) return 'the TensorFlow of test/peers is not built'
+  const module = tfjsModules.find((each) => each.name === name)!
+  const reason = await inPeers(async () => module.unavailable?.())
+  return reason === undefined ? undefined : `${name} of test/peers: ${reason}`
+}
+
+/** Operations that the backends of this name have run so far. */
+export function operations(name: string): number {
+  return tfjsModules.find((each) => each.name === name)!.operations()
+}
