@@ -29,8 +29,3 @@ export async function missing(name: string): Promise<string | undefined> {
   const reason = await inPeers(async () => module.unavailable?.())
   return reason === undefined ? undefined : `${name} of test/peers: ${reason}`
 }
-
-/** Operations that the backends of this name have run so far. */
-export function operations(name: string): number {
-  return tfjsModules.find((each) => each.name === name)!.operations()
-}
