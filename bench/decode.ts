@@ -11,7 +11,7 @@ export interface DecodeBenchOptions {
   readonly prompts: readonly string[]
   readonly maxNewTokens: number
   /** Draft lengths to compare with plain decoding. */
-  readonly draftLengths: readonly number[]
+  readonly draftLengths: readonly (number | 'threshold')[]
   /** Rows of a pass for which T(m) is measured; the first is 1. */
   readonly rows: readonly number[]
   readonly signal?: AbortSignal
@@ -21,11 +21,13 @@ export interface DecodeBenchOptions {
 /** One way of decoding. */
 export interface DecodeRow {
   /** 0: plain. */
-  readonly draftLength: number
+  readonly draftLength: number | 'threshold'
   readonly tokensPerSecond: Spread
   /** Over plain decoding, prompt by prompt. */
   readonly speedup: Spread
   readonly acceptanceRate: number | undefined
+  /** Tokens drafted in a round, on average. */
+  readonly draftedPerRound: number
   readonly tokensPerPass: number
   /** Prompts whose tokens are those of plain decoding; identity holds when it is all of them. */
   readonly identical: number
@@ -44,7 +46,7 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
   const { prompts, maxNewTokens, draftLengths, rows, signal, onProgress } = options
   const turn = createTurn(signal)
   const results = new Map<string, GenerationResult[]>()
-  const side = (draftLength: number): Side => ({
+  const side = (draftLength: number | 'threshold'): Side => ({
     name: `${draftLength}`,
     async run(prompt) {
       const settings = draftLength === 0 ? { draft: 'none' as const } : { draft: 'skip' as const, draftLength }
@@ -55,7 +57,7 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
       return result.stats.tokensPerSecond ?? Number.NaN
     },
   })
-  const lengths = [0, ...draftLengths]
+  const lengths = [0, ...draftLengths] as const
   const figures = await interleave(lengths.map(side), {
     rounds: prompts.length,
     turn,
@@ -73,6 +75,7 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
         tokensPerSecond: spread(figures.get(`${draftLength}`)!),
         speedup: pairedRatio(figures.get(`${draftLength}`)!, figures.get('0')!),
         acceptanceRate: rate(mine),
+        draftedPerRound: total(mine, 'draftedTokens') / total(mine, 'rounds'),
         tokensPerPass: total(mine, 'newTokens') / total(mine, 'rounds'),
         identical: mine.filter(({ tokens }, i) => equal(tokens, plain[i]!.tokens)).length,
       }

@@ -12,7 +12,15 @@ import type { Model } from '../model/load-model.ts'
 import { backendFrom } from './backend-module.ts'
 import { version } from './info.ts'
 import { interruptible } from './interrupt.ts'
-import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from './model-options.ts'
+import {
+  addModelOptions,
+  type DraftLengthOption,
+  draftLength,
+  loadWithProgress,
+  type ModelOptions,
+  numberList,
+  wholeNumber,
+} from './model-options.ts'
 import { percent } from './summary.ts'
 import { formatTable } from './table.ts'
 
@@ -20,7 +28,7 @@ interface DecodeOptions extends ModelOptions {
   readonly prompts?: string
   readonly limit: number
   readonly maxNewTokens: number
-  readonly draftLengths: number[]
+  readonly draftLengths: DraftLengthOption[]
   readonly json?: true
 }
 
@@ -37,11 +45,16 @@ function decodeCommand(): Command {
     .option('--prompts <file>', 'a text file, a prompt a line (default: the 16 openings of the embedded model)')
     .option('--limit <n>', 'prompts to use at most', wholeNumber(1), 16)
     .option('--max-new-tokens <n>', 'tokens to generate for each prompt', wholeNumber(1), 128)
-    .option('--draft-lengths <list>', 'draft lengths to compare with plain decoding', numberList, [3, 4])
+    .option(
+      '--draft-lengths <list>',
+      'draft lengths to compare with plain decoding: numbers, or "threshold"',
+      (text): DraftLengthOption[] => text.split(',').map(draftLength),
+      [3, 4, 'threshold'],
+    )
     .option('--json', 'one JSON object on standard output')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ drafthorse bench decode\n  $ drafthorse bench decode --limit 4 --draft-lengths 2,4,6 --json',
+      '\nExamples:\n  $ drafthorse bench decode\n  $ drafthorse bench decode --limit 4 --draft-lengths 2,4,threshold --json',
     )
     .action((options: DecodeOptions) => interruptible((signal) => runDecode(options, signal)))
 }
@@ -159,9 +172,10 @@ function describe(model: Model, result: DecodeBench): string {
   ]
   const ways = formatTable(
     [
-      { title: 'drafted a round' },
+      { title: 'draft length' },
       { title: 'tokens/s', align: 'right' },
       { title: 'speed-up', align: 'right' },
+      { title: 'drafted a round', align: 'right' },
       { title: 'accepted', align: 'right' },
       { title: 'tokens a pass', align: 'right' },
       { title: 'identical', align: 'right' },
@@ -170,6 +184,7 @@ function describe(model: Model, result: DecodeBench): string {
       row.draftLength === 0 ? '0 (plain)' : `${row.draftLength}`,
       figure(row.tokensPerSecond, 1),
       figure(row.speedup, 2),
+      row.draftedPerRound.toFixed(2),
       row.acceptanceRate === undefined ? '-' : percent(row.acceptanceRate),
       row.tokensPerPass.toFixed(2),
       `${row.identical} of ${result.prompts}`,

@@ -11,7 +11,15 @@ import type { Model } from '../model/load-model.ts'
 import type { SkipSet } from '../model/skip.ts'
 import { parseSkipFile } from '../model/skip-file.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
-import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from './model-options.ts'
+import {
+  addModelOptions,
+  type DraftLengthOption,
+  draftLength,
+  loadWithProgress,
+  type ModelOptions,
+  numberList,
+  wholeNumber,
+} from './model-options.ts'
 import { summaryLine } from './summary.ts'
 import { paintFor, printable } from './terminal.ts'
 
@@ -21,7 +29,7 @@ interface Options extends ModelOptions {
   readonly skip?: string
   readonly skipAttention?: number[]
   readonly skipMlp?: number[]
-  readonly draftLength: number
+  readonly draftLength: DraftLengthOption
   readonly maxNewTokens: number
   readonly stop?: string[]
   readonly ignoreEos?: true
@@ -39,7 +47,12 @@ export function generateCommand(): Command {
     .option('--skip <file>', 'a skip file: {"NAME": {"attention": [...], "mlp": [...]}}')
     .option('--skip-attention <layers>', 'attention sublayers to skip, like 3,4 or 3-11', layerList)
     .option('--skip-mlp <layers>', 'MLP sublayers to skip', layerList)
-    .option('--draft-length <n>', 'tokens to draft in a round', wholeNumber(0), 4)
+    .option(
+      '--draft-length <n>',
+      'tokens to draft in a round, or "threshold": as long as the draft is sure of itself',
+      draftLength,
+      4,
+    )
     .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 200)
     .option('--stop <text>', 'end before this text (repeatable)', (text, before: string[] = []) => [...before, text])
     .option('--ignore-eos', 'go on after the end-of-sequence token')

@@ -47,6 +47,17 @@ export function numberList(text: string): number[] {
   return text.split(',').map(Number)
 }
 
+/** A draft length of the command line: a number of tokens, or a policy by its name. */
+export type DraftLengthOption = number | 'threshold'
+
+/** A parser of draft lengths for commander. */
+export function draftLength(text: string): DraftLengthOption {
+  const name = text.trim()
+  if (name === 'threshold') return name
+  if (/^\d{1,9}$/.test(name)) return Number(name)
+  throw new InvalidArgumentError('Expected a whole number from 0, or "threshold".')
+}
+
 /** Loads the model of a command line; on a terminal with a line of progress on stderr, which is wiped in the end. */
 export async function loadWithProgress(options: ModelOptions, signal: AbortSignal): Promise<Model> {
   const { model, backend, dtype, threads } = options

@@ -92,6 +92,7 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
     if (most === 0) return 'context'
     const drafting = draft?.start(model)
     const lengths = draftLength.start()
+    const goesOn = lengths.goesOn && ((confidence: number) => lengths.goesOn!(confidence))
 
     const started = performance.now()
     const work = { passes: 0, reused: reusePrefix(current, ids) }
@@ -108,7 +109,7 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
       const position = { sequence: current, newest, turn }
       const round =
         drafting && limit > 0
-          ? await speculativeRound(model, position, { draft: drafting, limit })
+          ? await speculativeRound(model, position, { draft: drafting, limit, goesOn })
           : await plainRound(model, position)
       const { events, reason } = keep(round)
       const kept = events.map(({ id }) => id)

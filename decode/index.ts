@@ -5,6 +5,7 @@ export type { Draft, DraftRound, DraftSession, Prefix, Proposal } from './draft/
 export { skipLayers } from './draft/skip-layers.ts'
 export type { DraftLength, DraftLengthSession } from './draft-length/draft-length.ts'
 export { fixedLength } from './draft-length/fixed.ts'
+export { type ThresholdOptions, threshold } from './draft-length/threshold.ts'
 export type { FinishReason, GenerationEvent, GenerationResult } from './events.ts'
 export { generate } from './generate.ts'
 export type { GenerateOptions } from './options.ts'

@@ -9,14 +9,15 @@ import type { Draft } from './draft/draft.ts'
 import { skipLayers } from './draft/skip-layers.ts'
 import type { DraftLength } from './draft-length/draft-length.ts'
 import { fixedLength } from './draft-length/fixed.ts'
+import { threshold } from './draft-length/threshold.ts'
 
 export interface GenerateOptions {
   /** Default 200; `Infinity` for as many as the context holds. */
   readonly maxNewTokens?: number | undefined
   /** `'none'` is plain decoding. Default: `'skip'` where the model has a skip set or `skip` gives one, else `'none'`. */
   readonly draft?: 'none' | 'skip' | Draft | undefined
-  /** A number of tokens, or a policy. Default 4. */
-  readonly draftLength?: number | DraftLength | undefined
+  /** A number of tokens, `'threshold'` (as long as the draft is sure of itself), or a policy. Default 4. */
+  readonly draftLength?: number | 'threshold' | DraftLength | undefined
   /** The sublayers that `'skip'` leaves out. Default: the set that came with the model. */
   readonly skip?: SkipSet | undefined
   /** How drafts are accepted: by equality with what the model chooses. */
@@ -111,8 +112,11 @@ function planDraft(model: Model, options: GenerateOptions): { draft: Draft | und
   }
 }
 
-function planDraftLength(draftLength: number | DraftLength): DraftLength {
+function planDraftLength(draftLength: number | 'threshold' | DraftLength): DraftLength {
   if (typeof draftLength === 'number') return fixedLength(draftLength)
+  if (draftLength === 'threshold') return threshold()
   if (typeof draftLength?.start === 'function') return draftLength
-  throw new ArgumentError(`draftLength is "${String(draftLength)}", expected a number of tokens or a policy`)
+  throw new ArgumentError(
+    `draftLength is "${String(draftLength)}", expected a number of tokens, "threshold" or a policy`,
+  )
 }

@@ -7,20 +7,20 @@ import { type Sequence, truncate } from '../model/cache.ts'
 import type { Llama, Rows } from '../model/llama.ts'
 import { acceptEqual } from './accept/equality.ts'
 import { checkLogits } from './autoregressive.ts'
-import type { DraftSession, Prefix } from './draft/draft.ts'
+import type { DraftRound, DraftSession, Prefix } from './draft/draft.ts'
 import type { Position, Round } from './round.ts'
 
-/** One round: at most `limit` drafts and one pass of the full model; one read at its end. */
+/** One round: at most `limit` drafts, as long as `goesOn` says, and one pass of the full model. */
 export async function speculativeRound(
   model: Llama,
   { sequence, newest, turn }: Position,
-  { draft, limit }: { draft: DraftSession; limit: number },
+  { draft, limit, goesOn }: { draft: DraftSession; limit: number; goesOn: DraftRound['goesOn'] },
 ): Promise<Round> {
   const { length } = sequence
   const arena = model.backend.arena()
   try {
     const started = performance.now()
-    const proposal = await draft.propose({ sequence, newest, limit, arena, turn })
+    const proposal = await draft.propose({ sequence, newest, limit, goesOn, arena, turn })
     const drafting = performance.now()
     await turn()
 

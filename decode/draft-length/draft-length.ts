@@ -12,6 +12,11 @@ export interface DraftLength {
 export interface DraftLengthSession {
   /** Called before each round: the most tokens to draft; 0 makes the round a plain step. */
   next(): number
+  /**
+   * Called after each drafted token with the probability that the draft gave it; false makes it the last of its round.
+   * Without this method a draft reads nothing between its tokens, so a policy that needs no confidence leaves it out.
+   */
+  goesOn?(confidence: number): boolean
 }
 
 /** What a policy says, checked: it may be the user's own. Throws {@link ArgumentError}. */

@@ -25,6 +25,11 @@ export interface DraftRound {
   readonly sequence: Sequence
   readonly newest: number
   readonly limit: number
+  /**
+   * Where given: to be called after each token with its probability under the draft; false makes it the last. A draft
+   * without probabilities does not call it.
+   */
+  readonly goesOn?: ((confidence: number) => boolean) | undefined
   /** Memory of the round; it is released after verification. */
   readonly arena: Arena
   /** To be called between passes. */

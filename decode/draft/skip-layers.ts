@@ -16,9 +16,9 @@ export function skipLayers(skip: SkipSet): Draft {
     start(model) {
       const { first, run } = planSkip(skip, model.config.numHiddenLayers)
       return {
-        async propose({ sequence, newest, limit, arena, turn }) {
+        async propose({ sequence, newest, limit, goesOn, arena, turn }) {
           const hidden = arena.tensor([limit, model.config.hiddenSize])
-          const tokens: Tensor[] = []
+          const tokens: (number | Tensor)[] = []
           let ids: Int32Array | Tensor = Int32Array.of(newest)
           while (tokens.length < limit) {
             await turn()
@@ -26,11 +26,21 @@ export function skipLayers(skip: SkipSet): Draft {
             const prefix = model.run(model.embed(ids, rows), rows, { to: first })
             model.backend.ops.copyRows(hidden, prefix, { rows: [0], at: tokens.length })
             const last = model.run(prefix, rows, { from: first, skip })
-            ids = model.select(model.head(last, rows), rows).ids
-            tokens.push(ids)
+            const selected = model.select(model.head(last, rows), rows)
             advance(sequence, 1)
+            if (!goesOn) {
+              tokens.push(selected.ids)
+              ids = selected.ids
+              continue
+            }
+            const [chosen, scores] = await model.backend.read([selected.ids, selected.scores])
+            const [id, logit, logSumExp] = [chosen![0]!, scores![0]!, scores![1]!]
+            tokens.push(id)
+            ids = Int32Array.of(id)
+            if (!goesOn(Math.exp(logit - logSumExp))) break
           }
-          return { tokens, prefix: { to: first, hidden, rows: limit }, passes: limit, sublayersRun: limit * run }
+          const passes = tokens.length
+          return { tokens, prefix: { to: first, hidden, rows: passes }, passes, sublayersRun: passes * run }
         },
       }
     },

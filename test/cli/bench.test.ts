@@ -5,25 +5,28 @@ import { run } from './run.ts'
 
 describe('drafthorse bench', () => {
   it('decode finds identity on every prompt, and counts acceptance and passes', async () => {
-    const args = ['bench', 'decode', '--limit', '2', '--max-new-tokens', '10', '--draft-lengths', '1,3', '--json']
+    const args = ['bench', 'decode', '--limit', '2', '--max-new-tokens', '10', '--draft-lengths', '1,3,threshold', '--json']
     const { code, stdout } = await run(args)
     assert.equal(code, 0)
     const report = JSON.parse(stdout)
     assert.equal(report.format, 'drafthorse/bench-decode@1')
     assert.equal(report.tokens, 20)
     assert.deepEqual(
-      report.rows.map((row: { draftLength: number; identical: number }) => [row.draftLength, row.identical]),
+      report.rows.map((row: { draftLength: number | string; identical: number }) => [row.draftLength, row.identical]),
       [
         [0, 2],
         [1, 2],
         [3, 2],
+        ['threshold', 2],
       ],
     )
-    const [plain, , three] = report.rows
+    const [plain, , three, threshold] = report.rows
     assert.equal(plain.tokensPerPass, 1)
     assert.equal(plain.speedup.median, 1)
     assert.equal(plain.acceptanceRate, undefined)
     assert.ok(three.acceptanceRate > 0 && three.acceptanceRate <= 1)
+    assert.ok(threshold.draftedPerRound > 0 && threshold.draftedPerRound <= 8)
+    assert.equal(plain.draftedPerRound, 0)
     assert.ok(three.tokensPerPass > 1 && three.tokensPerPass <= 4)
     assert.deepEqual(
       report.passCosts.map((cost: { rows: number }) => cost.rows),
