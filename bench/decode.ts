@@ -80,7 +80,12 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
         identical: mine.filter(({ tokens }, i) => equal(tokens, plain[i]!.tokens)).length,
       }
     }),
-    passCosts: await passCosts(model, { rows, context: 64, repeats: 9, turn }),
+    passCosts: await passCosts(model, {
+      passes: rows.map((count) => ({ rows: count })),
+      context: 64,
+      repeats: 9,
+      turn,
+    }),
   }
 }
 

@@ -1,35 +1,55 @@
-// What a pass of the whole model costs by its number of rows: T(m), on which the gain of verifying drafts together rests.
+// What a pass costs by its number of rows, T(m), and by the sublayers that it leaves out: the two figures on which the
+// gain of drafting for oneself rests.
 
 import { interleave, type Spread, spread } from '../decode/timing.ts'
 import type { Turn } from '../engine/turn.ts'
-import { advance, truncate } from '../model/cache.ts'
-import type { Model } from '../model/load-model.ts'
+import { advance, createSequence } from '../model/cache.ts'
+import type { Llama } from '../model/llama.ts'
+import { noSkip, planSkip, type SkipSet } from '../model/skip.ts'
+
+/** A kind of pass: over so many rows, with these sublayers left out. */
+export interface PassKind {
+  readonly rows: number
+  readonly skip?: SkipSet
+}
 
 export interface PassCost {
   readonly rows: number
+  /** Sublayers left out. */
+  readonly skipped: number
   /** Milliseconds of one pass, embedding to select and read. */
   readonly ms: Spread
-  /** `T(rows) / T(1)`, by medians. */
+  /** Over the cost of the first kind, by medians. */
   readonly ratio: number
 }
 
-/** Measures passes of these numbers of rows after `context` cached tokens, interleaved. The first has to be 1. */
+export interface PassCostOptions {
+  /** The first is what the others are compared with: one row through all sublayers. */
+  readonly passes: readonly PassKind[]
+  /** Cached tokens before the rows of each pass. */
+  readonly context: number
+  readonly repeats: number
+  readonly turn: Turn
+}
+
+/** Measures passes of these kinds, interleaved. */
 export async function passCosts(
-  model: Model,
-  { rows: sizes, context, repeats, turn }: { rows: readonly number[]; context: number; repeats: number; turn: Turn },
+  llama: Llama,
+  { passes, context, repeats, turn }: PassCostOptions,
 ): Promise<PassCost[]> {
-  const sequence = model.createSequence()
-  const token = (position: number): number => (position * 37 + 11) % model.config.vocabSize
+  const { backend, config } = llama
+  const sequence = createSequence(backend, config)
+  const token = (position: number): number => (position * 37 + 11) % config.vocabSize
   const ids = (start: number, count: number): Int32Array =>
     Int32Array.from({ length: count }, (_, i) => token(start + i))
 
-  async function pass(count: number): Promise<number> {
+  async function pass({ rows: count, skip = noSkip }: PassKind): Promise<number> {
     const started = performance.now()
-    const arena = model.backend.arena()
+    const arena = backend.arena()
     try {
-      const rows = model.rows([{ sequence, count }], arena)
-      const hidden = model.run(model.embed(ids(sequence.length, count), rows), rows)
-      await model.backend.read([model.select(model.head(hidden, rows), rows).ids])
+      const rows = llama.rows([{ sequence, count }], arena)
+      const hidden = llama.run(llama.embed(ids(sequence.length, count), rows), rows, { skip })
+      await backend.read([llama.select(llama.head(hidden, rows), rows).ids])
     } finally {
       arena.release()
     }
@@ -37,18 +57,22 @@ export async function passCosts(
   }
 
   try {
-    const step = model.backend.capabilities.passRows
+    const step = backend.capabilities.passRows
     for (let start = 0; start < context; start += step) {
       await turn()
-      const count = Math.min(step, context - start)
-      await pass(count)
-      advance(sequence, count)
+      const rows = Math.min(step, context - start)
+      await pass({ rows })
+      advance(sequence, rows)
     }
-    truncate(sequence, context)
-    const sides = sizes.map((count) => ({ name: `${count}`, run: () => pass(count) }))
+    const sides = passes.map((kind, i) => ({ name: `${i}`, run: () => pass(kind) }))
     const figures = await interleave(sides, { rounds: repeats, warmup: 3, turn })
-    const spreads = sizes.map((count) => spread(figures.get(`${count}`)!))
-    return sizes.map((rows, i) => ({ rows, ms: spreads[i]!, ratio: spreads[i]!.median / spreads[0]!.median }))
+    const spreads = passes.map((_, i) => spread(figures.get(`${i}`)!))
+    return passes.map(({ rows, skip = noSkip }, i) => ({
+      rows,
+      skipped: llama.sublayers - planSkip(skip, config.numHiddenLayers).run,
+      ms: spreads[i]!,
+      ratio: spreads[i]!.median / spreads[0]!.median,
+    }))
   } finally {
     sequence.dispose()
   }

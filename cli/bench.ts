@@ -2,12 +2,16 @@
 
 import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { benchDecode, type DecodeBench } from '../bench/decode.ts'
 import { benchOps, type OpBench } from '../bench/ops.ts'
+import type { PassCost } from '../bench/pass-cost.ts'
+import { type Payoff, payoff } from '../bench/payoff.ts'
+import { randomLlama, shapes } from '../bench/shapes.ts'
 import type { Spread } from '../decode/timing.ts'
 import type { Backend } from '../engine/backend.ts'
 import { openBackend } from '../engine/open.ts'
+import { createTurn } from '../engine/turn.ts'
 import type { Model } from '../model/load-model.ts'
 import { backendFrom } from './backend-module.ts'
 import { version } from './info.ts'
@@ -36,6 +40,7 @@ export function benchCommand(): Command {
   return new Command('bench')
     .description('measure on this machine')
     .addCommand(decodeCommand())
+    .addCommand(payoffCommand())
     .addCommand(opsCommand())
 }
 
@@ -83,6 +88,93 @@ async function runDecode(options: DecodeOptions, signal: AbortSignal): Promise<v
   }
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(model, result))
   if (result.rows.some(({ identical }) => identical < result.prompts)) process.exitCode = 1
+}
+
+interface PayoffCommandOptions extends ModelOptions {
+  readonly shape?: string
+  readonly longest: number
+  readonly context: number
+  readonly repeats: number
+  readonly json?: true
+}
+
+function payoffCommand(): Command {
+  return addModelOptions(new Command('payoff'))
+    .description('what passes cost here by their rows, and which acceptance makes drafting pay')
+    .addOption(
+      new Option('--shape <name>', 'random weights of the shape of a larger model, in place of --model').choices(
+        Object.keys(shapes),
+      ),
+    )
+    .option('--longest <n>', 'the longest draft to consider', wholeNumber(1), 8)
+    .option('--context <n>', 'cached tokens before each pass', wholeNumber(0), 64)
+    .option('--repeats <n>', 'passes of each kind', wholeNumber(1), 9)
+    .option('--json', 'one JSON object on standard output')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ drafthorse bench payoff\n  $ drafthorse bench payoff --shape smollm2-135m --backend tfjs:tensorflow',
+    )
+    .action((options: PayoffCommandOptions) => interruptible((signal) => runPayoff(options, signal)))
+}
+
+async function runPayoff(options: PayoffCommandOptions, signal: AbortSignal): Promise<void> {
+  const turn = createTurn(signal)
+  const settings = {
+    shares: [0.25, 0.5, 0.75],
+    acceptances: [0.7, 0.8, 0.9, 0.95],
+    longest: options.longest,
+    context: options.context,
+    repeats: options.repeats,
+    turn,
+  }
+  const tell = (name: string, backend: Backend, result: Payoff): void => {
+    const about = { format: 'drafthorse/bench-payoff@1', ...machine(), ...runner(backend), model: name }
+    const report = { ...about, context: options.context, ...result }
+    process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describePayoff(name, backend, result))
+  }
+  if (options.shape === undefined) {
+    await using model = await loadWithProgress(options, signal)
+    tell(model.name, model.backend, await payoff(model, settings))
+    return
+  }
+  const { dtype, threads } = options
+  const backend = await openBackend(await backendFrom(options.backend), { threads })
+  try {
+    const llama = await randomLlama(backend, shapes[options.shape]!, { dtype, turn })
+    tell(`random weights of ${options.shape}'s shape`, backend, await payoff(llama, settings))
+  } finally {
+    await backend.dispose()
+  }
+}
+
+function describePayoff(name: string, backend: Backend, { passes, rows }: Payoff): string {
+  const gains = formatTable(
+    [
+      { title: 'layers skipped', align: 'right' },
+      { title: 'a draft costs', align: 'right' },
+      { title: 'pays from', align: 'right' },
+      ...rows[0]!.gains.map(({ acceptance }) => ({ title: `at ${percent(acceptance)}`, align: 'right' as const })),
+    ],
+    rows.map(({ share, draftCost, breakEven, gains }) => [
+      percent(share),
+      draftCost.toFixed(2),
+      breakEven < 1 ? percent(breakEven) : 'never',
+      ...gains.map(({ draftLength, speedup }) =>
+        draftLength === 0 ? '1 (plain)' : `${speedup.toFixed(2)} (${draftLength})`,
+      ),
+    ]),
+  )
+  return [
+    aboutRun(name, backend),
+    'medians (quartiles)',
+    '',
+    passTable(passes),
+    '',
+    'Speed-up by the chance that a drafted token is right, at the best draft length (in brackets), without prefix reuse:',
+    '',
+    gains,
+    '',
+  ].join('\n')
 }
 
 interface OpsOptions {
@@ -162,11 +254,15 @@ function runner({ name, capabilities: { device, kind, threads, rowInvariant } }:
   return { backend: name, device, kind, threads, rowInvariant }
 }
 
-function describe(model: Model, result: DecodeBench): string {
+function aboutRun(name: string, backend: Backend): string {
   const { cpu, cores, node } = machine()
-  const { device, kind } = runner(model.backend)
+  const { device, kind } = runner(backend)
+  return `${name} on ${backend.name} (${device}, ${kind}); ${cpu}, ${cores} cores, Node ${node}`
+}
+
+function describe(model: Model, result: DecodeBench): string {
   const about = [
-    `${model.name} on ${model.backend.name} (${device}, ${kind}); ${cpu}, ${cores} cores, Node ${node}`,
+    aboutRun(model.name, model.backend),
     `${result.prompts} prompts, ${result.maxNewTokens} new tokens each, greedy, end of sequence ignored, interleaved;`,
     'medians (quartiles)',
   ]
@@ -190,15 +286,18 @@ function describe(model: Model, result: DecodeBench): string {
       `${row.identical} of ${result.prompts}`,
     ]),
   )
-  const passes = formatTable(
+  return `${about.join('\n')}\n\n${ways}\n\n${passTable(result.passCosts)}\n`
+}
+
+function passTable(costs: readonly PassCost[]): string {
+  return formatTable(
     [
       { title: 'rows in a pass', align: 'right' },
       { title: 'ms', align: 'right' },
       { title: 'T(m)/T(1)', align: 'right' },
     ],
-    result.passCosts.map(({ rows, ms, ratio }) => [`${rows}`, figure(ms, 2), ratio.toFixed(2)]),
+    costs.map(({ rows, ms, ratio }) => [`${rows}`, figure(ms, 2), ratio.toFixed(2)]),
   )
-  return `${about.join('\n')}\n\n${ways}\n\n${passes}\n`
 }
 
 function figure({ median, low, high }: Spread, digits: number): string {

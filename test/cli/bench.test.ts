@@ -5,7 +5,17 @@ import { run } from './run.ts'
 
 describe('drafthorse bench', () => {
   it('decode finds identity on every prompt, and counts acceptance and passes', async () => {
-    const args = ['bench', 'decode', '--limit', '2', '--max-new-tokens', '10', '--draft-lengths', '1,3,threshold', '--json']
+    const args = [
+      'bench',
+      'decode',
+      '--limit',
+      '2',
+      '--max-new-tokens',
+      '10',
+      '--draft-lengths',
+      '1,3,threshold',
+      '--json',
+    ]
     const { code, stdout } = await run(args)
     assert.equal(code, 0)
     const report = JSON.parse(stdout)
@@ -33,6 +43,32 @@ describe('drafthorse bench', () => {
       [1, 2, 4, 5, 8],
     )
     assert.equal(report.passCosts[0].ratio, 1)
+  })
+
+  it('payoff says from which acceptance on drafting pays', async () => {
+    const { code, stdout } = await run(['bench', 'payoff', '--longest', '2', '--repeats', '2', '--json'])
+    assert.equal(code, 0)
+    const { format, model, passes, rows } = JSON.parse(stdout)
+    assert.deepEqual([format, model], ['drafthorse/bench-payoff@1', 'stories'])
+    assert.deepEqual(
+      passes.map((pass: { rows: number }) => pass.rows),
+      [1, 2, 3],
+    )
+    assert.deepEqual(
+      rows.map((row: { share: number; gains: readonly unknown[] }) => [row.share, row.gains.length]),
+      [
+        [0.25, 4],
+        [0.5, 4],
+        [0.75, 4],
+      ],
+    )
+    for (const { draftCost, breakEven } of rows) assert.ok(draftCost > 0 && breakEven > 0 && breakEven <= 1)
+  })
+
+  it('payoff names the shapes that there are when asked for another', async () => {
+    const { code, stderr } = await run(['bench', 'payoff', '--shape', 'gpt-7'])
+    assert.equal(code, 1)
+    assert.match(stderr, /smollm2-135m/)
   })
 
   it('ops has a figure for each op, type and number of rows asked for', async () => {

@@ -1,0 +1,68 @@
+// What follows from measured costs, and models of a shape alone. What they cost is nobody's to assert.
+import assert from 'node:assert/strict'
+import { openBackend } from 'drafthorse/engine'
+import { bestLength, payoff } from '../../bench/payoff.ts'
+import { randomLlama, shapes } from '../../bench/shapes.ts'
+import { createTurn } from '../../engine/turn.ts'
+
+const turn = createTurn()
+
+describe('the best draft length', () => {
+  const flat = { draftCost: 0.25, verifyCosts: Array<number>(9).fill(1) }
+
+  it('is the longest where drafts are always right, and none where they never are', () => {
+    assert.deepEqual(bestLength(1, flat), { draftLength: 8, speedup: 9 / 3 })
+    assert.deepEqual(bestLength(0, flat), { draftLength: 0, speedup: 1 })
+  })
+
+  it('gives (1 - a^(k+1)) / (1 - a) tokens in k drafts and one pass, and no length gives more', () => {
+    for (const acceptance of [0.3, 0.7, 0.9]) {
+      const gain = (k: number): number => (1 - acceptance ** (k + 1)) / (1 - acceptance) / (1 + 0.25 * k)
+      const { draftLength, speedup } = bestLength(acceptance, flat)
+      assert.ok(Math.abs(speedup - gain(draftLength)) < 1e-12)
+      for (let k = 0; k <= 8; k++) assert.ok(speedup >= gain(k) - 1e-12, `${k} at ${acceptance}`)
+    }
+  })
+
+  it('is none where a pass of more rows costs as much more', () => {
+    const steep = { draftCost: 0.25, verifyCosts: [1, 2, 3, 4] }
+    assert.deepEqual(bestLength(0.99, steep), { draftLength: 0, speedup: 1 })
+  })
+})
+
+describe('a model of a shape', () => {
+  const config = { ...shapes['smollm2-135m']!, vocabSize: 64, hiddenSize: 48, intermediateSize: 32, numHiddenLayers: 4 }
+
+  it('pays from an acceptance that gives exactly plain speed, and gains grow with acceptance', async () => {
+    const backend = await openBackend('reference')
+    const llama = await randomLlama(backend, config, { dtype: 'f32', turn })
+    const settings = { shares: [0.5, 1], acceptances: [0, 0.5, 1], longest: 3, context: 5, repeats: 3, turn }
+    const { passes, rows } = await payoff(llama, settings)
+    assert.deepEqual(
+      passes.map((pass) => [pass.rows, pass.skipped]),
+      [1, 2, 3, 4].map((count) => [count, 0]),
+    )
+    const verifyCosts = passes.map(({ ratio }) => ratio)
+    for (const { draftCost, breakEven, gains } of rows) {
+      const speedups = gains.map(({ speedup }) => speedup)
+      assert.deepEqual(speedups, speedups.toSorted())
+      assert.deepEqual(gains[0], { acceptance: 0, draftLength: 0, speedup: 1 })
+      const { speedup } = bestLength(breakEven, { draftCost, verifyCosts })
+      assert.ok(breakEven === 1 ? speedup === 1 : speedup > 1 && speedup < 1.001, `${breakEven} gives ${speedup}`)
+    }
+    llama.free()
+    assert.deepEqual(backend.memory(), { tensors: 0, caches: 0, arenas: 0, bytes: 0 })
+    await backend.dispose()
+  })
+
+  it('frees what it took when it is interrupted', async () => {
+    const backend = await openBackend('reference')
+    let turns = 0
+    const failing = async (): Promise<void> => {
+      if (++turns > 5) throw new Error('enough')
+    }
+    await assert.rejects(randomLlama(backend, config, { dtype: undefined, turn: failing }), /enough/)
+    assert.equal(backend.memory().tensors, 0)
+    await backend.dispose()
+  })
+})
