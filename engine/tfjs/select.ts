@@ -1,5 +1,5 @@
 // Greedy choice. The winners are one operation; their scores take nine more, which run only if somebody reads them: a draft
-// does not.
+// of fixed length does not.
 
 import type { Selection } from '../backend.ts'
 import type { Device } from './device.ts'
@@ -23,15 +23,21 @@ export function select(
     const noisy = eager.add(values.tensor, rowsOf(device, noise, [noise.shape[1]!]))
     write(ids, eager.argMax(noisy))
     noisy.dispose()
+    const winners = valueIn(device, ids)
+    writeLater(scores, [values, winners], () => {
+      const chosen = logitsAt(device, values.tensor, winners.tensor)
+      const result = scoresOf(device, values.tensor, chosen)
+      chosen.dispose()
+      return result
+    })
   } else {
     write(ids, eager.argMax(values.tensor))
+    writeLater(scores, [values], () => scoresOf(device, values.tensor))
   }
-  const winners = valueIn(device, ids)
-  writeLater(scores, [values, winners], () => scoresOf(device, values.tensor, winners.tensor))
 }
 
-/** `[rows, 2]`. */
-function scoresOf(device: Device, logits: TfTensor, winners: TfTensor): TfTensor {
+/** The logit of one id a row, `[rows, 1]`. */
+function logitsAt(device: Device, logits: TfTensor, winners: TfTensor): TfTensor {
   const { eager } = device
   const [rows, size] = [logits.shape[0]!, logits.shape[1]!]
   const flat = eager.reshape(logits, [rows * size])
@@ -44,14 +50,20 @@ function scoresOf(device: Device, logits: TfTensor, winners: TfTensor): TfTensor
   const places = eager.add(winners, starts)
   const chosen = eager.gather(flat, places, 0)
   const column = eager.reshape(chosen, [rows, 1])
+  free(flat, places, chosen)
+  return column
+}
 
+/** `[rows, 2]`: the logit `chosen`, or else the highest, and the logarithm of the sum of the exponentials. */
+function scoresOf(device: Device, logits: TfTensor, chosen?: TfTensor): TfTensor {
+  const { eager } = device
   const highest = eager.max(logits)
   const shifted = eager.sub(logits, highest)
   const exponentials = wide(device, shifted, nothing, eager.exp)
   const total = eager.sum(exponentials)
   const logarithm = wide(device, total, 1, eager.log)
   const sum = eager.add(logarithm, highest)
-  const scores = eager.concat([column, sum], 1)
-  free(flat, places, chosen, column, highest, shifted, exponentials, total, logarithm, sum)
+  const scores = eager.concat([chosen ?? highest, sum], 1)
+  free(highest, shifted, exponentials, total, logarithm, sum)
   return scores
 }
