@@ -25,6 +25,8 @@ export function addModelOptions(command: Command): Command {
         'f32',
         'bf16',
         'q8_0',
+        'q4_0',
+        'q4_1',
       ]),
     )
     .option('--threads <n>', 'threads, where the backend has a choice', wholeNumber(1))

@@ -2,8 +2,11 @@
 
 import { DTypeError, ShapeError } from './errors.ts'
 
+/** Weight types of GGUF's blocks, which run along the last axis (blocks.ts). */
+export type BlockDType = 'q8_0' | 'q4_0' | 'q4_1'
+
 /** Types that a weight can have inside the engine. Activations are always `f32`. */
-export type WeightDType = 'f32' | 'bf16' | 'q8_0'
+export type WeightDType = 'f32' | 'bf16' | BlockDType
 
 /** Every type of a tensor: weights, activations (`f32`) and token ids (`i32`). */
 export type DType = WeightDType | 'i32'
@@ -17,13 +20,19 @@ export interface BlockLayout {
   readonly blockBytes: number
 }
 
-/** `q8_0` is GGUF's: an f16 scale, then 32 signed bytes; value = scale * byte. Blocks run along the last axis. */
 export const blockLayouts: Readonly<Record<DType | StoredDType, BlockLayout>> = {
   f32: { blockSize: 1, blockBytes: 4 },
   i32: { blockSize: 1, blockBytes: 4 },
   f16: { blockSize: 1, blockBytes: 2 },
   bf16: { blockSize: 1, blockBytes: 2 },
   q8_0: { blockSize: 32, blockBytes: 34 },
+  q4_0: { blockSize: 32, blockBytes: 18 },
+  q4_1: { blockSize: 32, blockBytes: 20 },
+}
+
+/** Whether values come in blocks, which the last axis has to be made of. */
+export function isBlockType(dtype: DType | StoredDType): dtype is BlockDType {
+  return blockLayouts[dtype].blockSize > 1
 }
 
 /** The number of values in a tensor of this shape. Throws {@link ShapeError} for a dimension that is not a whole number. */

@@ -57,7 +57,13 @@ export function allCases(options: OpCaseOptions = {}): Case[] {
 }
 
 /** Errors grow from sublayer to sublayer: these are the limits of an op, with two orders of magnitude on top. */
-const modelLimits: Readonly<Record<WeightDType, number>> = { f32: 1e-8, bf16: 1e-8, q8_0: 1e-4 }
+const modelLimits: Readonly<Record<WeightDType, number>> = {
+  f32: 1e-8,
+  bf16: 1e-8,
+  q8_0: 1e-4,
+  q4_0: 1e-4,
+  q4_1: 1e-4,
+}
 
 const skipSets: readonly (readonly [name: string, skip: SkipSet])[] = [
   ['the last layer', { attention: [2], mlp: [2] }],

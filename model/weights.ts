@@ -92,6 +92,8 @@ const lossless: Readonly<Record<StoredDType, readonly WeightDType[]>> = {
   f16: ['f32'],
   bf16: ['bf16', 'f32'],
   q8_0: ['q8_0', 'f32'],
+  q4_0: ['q4_0', 'f32'],
+  q4_1: ['q4_1', 'f32'],
 }
 
 /**

@@ -2,7 +2,7 @@
 // case, so the whole-model cases and a user's own run beside those of the ops.
 
 import type { Backend, OpName } from '../backend.ts'
-import type { WeightDType } from '../dtype.ts'
+import { isBlockType, type WeightDType } from '../dtype.ts'
 
 /** What a case is about: an op, the memory and lifetime of handles, or a whole model. */
 export type CaseSubject = OpName | 'memory' | 'model'
@@ -43,15 +43,15 @@ export type Outcome =
 
 /**
  * Error limits by op, for backends whose device computes less exactly (its own `exp` or `rsqrt`); the others keep
- * {@link exactLimit}. q8_0 weights have at least {@link q8Limit} in any case.
+ * {@link exactLimit}. Weights in blocks have at least {@link blockLimit} in any case.
  */
 export type Limits = Readonly<Partial<Record<OpName, number>>>
 
 /** For f32 and bf16 weights (which widen exactly): f32 arithmetic has room to spare. */
 export const exactLimit = 1e-10
 
-/** For q8_0 weights: a backend may quantise each row of activations to 14 bits, so as to multiply in integers. */
-export const q8Limit = 1e-6
+/** For weights in blocks: a backend may quantise each row of activations to 14 bits, so as to multiply in integers. */
+export const blockLimit = 1e-6
 
 /** What the makers of cases are given. */
 export interface CaseSettings {
@@ -63,7 +63,7 @@ export interface CaseSettings {
 /** The largest normalised squared error that an op may have with weights of this type. */
 export function errorLimit(settings: CaseSettings, op: OpName, dtype: WeightDType = 'f32'): number {
   const limit = settings.limits[op] ?? exactLimit
-  return dtype === 'q8_0' ? Math.max(limit, q8Limit) : limit
+  return isBlockType(dtype) ? Math.max(limit, blockLimit) : limit
 }
 
 /** Runs a case; what it throws becomes a failed outcome. Never rejects. */

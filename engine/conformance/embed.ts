@@ -1,7 +1,7 @@
 // Cases of `embed`: rows of the table, exactly, by ids from the host and from the device.
 
 import type { Tensor } from '../backend.ts'
-import type { WeightDType } from '../dtype.ts'
+import { isBlockType, type WeightDType } from '../dtype.ts'
 import { accuracyCase } from './accuracy.ts'
 import type { Case, CaseSettings } from './case.ts'
 import { baseRows, rowCases } from './invariance.ts'
@@ -23,7 +23,7 @@ const shapes: readonly Shape[] = [
   { rows: 2, vocabulary: 1000, hidden: 576 },
 ]
 
-const q8Shapes: readonly Shape[] = [
+const blockShapes: readonly Shape[] = [
   { rows: 1, vocabulary: 1, hidden: 32 },
   { rows: 5, vocabulary: 33, hidden: 96 },
   { rows: 9, vocabulary: 4099, hidden: 64 },
@@ -35,7 +35,7 @@ export function embedCases(settings: CaseSettings): Case[] {
 }
 
 function accuracyCases(settings: CaseSettings, dtype: WeightDType): Case[] {
-  const cases = (dtype === 'q8_0' ? q8Shapes : shapes).map((shape) => {
+  const cases = (isBlockType(dtype) ? blockShapes : shapes).map((shape) => {
     const { rows, vocabulary, hidden } = shape
     return accuracyCase(
       settings,

@@ -1,6 +1,7 @@
 // The conformance cases and their checker: does a backend do what engine/backend.ts says? Free of any test framework.
 
 export {
+  blockLimit,
   type Case,
   type CaseKind,
   type CaseSubject,
@@ -8,7 +9,6 @@ export {
   type InvarianceScope,
   type Limits,
   type Outcome,
-  q8Limit,
   runCase,
 } from './case.ts'
 export { caseSubjects, defaultSeed, type OpCaseOptions, opCases } from './cases.ts'

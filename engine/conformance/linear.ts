@@ -1,6 +1,6 @@
 // Cases of `linear`, by weight type: odd sizes, bias, residual (also in place), hard activations.
 
-import type { WeightDType } from '../dtype.ts'
+import { isBlockType, type WeightDType } from '../dtype.ts'
 import { accuracyCase } from './accuracy.ts'
 import type { Case, CaseSettings } from './case.ts'
 import { baseRows, rowCases } from './invariance.ts'
@@ -68,7 +68,7 @@ const any: readonly Input[] = [
 
 export function linearCases(settings: CaseSettings): Case[] {
   return weightDTypes.flatMap((dtype) => [
-    ...[...(dtype === 'q8_0' ? blocks : plain), ...any].map((input) => accuracy(settings, dtype, input)),
+    ...[...(isBlockType(dtype) ? blocks : plain), ...any].map((input) => accuracy(settings, dtype, input)),
     ...invariance(settings, dtype),
   ])
 }
@@ -110,7 +110,7 @@ function invariance(settings: CaseSettings, dtype: WeightDType): Case[] {
   const shapes: readonly Omit<Input, 'rows'>[] = [
     { in: 96, out: 65 },
     { in: 576, out: 33, plus: 'residual' },
-    dtype === 'q8_0' ? { in: 32, out: 7, plus: 'bias' } : { in: 33, out: 7, plus: 'bias' },
+    isBlockType(dtype) ? { in: 32, out: 7, plus: 'bias' } : { in: 33, out: 7, plus: 'bias' },
   ]
   return shapes.flatMap(({ in: inSize, out: outSize, plus }) => {
     const name = `rows of ${inSize} times ${dtype} [${outSize}, ${inSize}]${plus ? ` plus ${plus}` : ''}`

@@ -14,9 +14,9 @@ export interface Weight {
 }
 
 /** Every weight type that the cases know. */
-export const weightDTypes: readonly WeightDType[] = ['f32', 'bf16', 'q8_0']
+export const weightDTypes: readonly WeightDType[] = ['f32', 'bf16', 'q8_0', 'q4_0', 'q4_1']
 
-/** The nearest weight of this type (`q8_0`: of a last axis that 32 divides). */
+/** A near weight of this type. */
 export function makeWeight(values: Float32Array, shape: readonly number[], dtype: WeightDType): Weight {
   return { dtype, shape, ...encoders[dtype](values) }
 }
@@ -25,6 +25,8 @@ const encoders: Readonly<Record<WeightDType, (values: Float32Array) => Pick<Weig
   f32: (values) => ({ data: values, exact: Float64Array.from(values) }),
   bf16: encodeBf16,
   q8_0: encodeQ8,
+  q4_0: encodeQ4,
+  q4_1: encodeQ4Offset,
 }
 
 function encodeBf16(values: Float32Array): Pick<Weight, 'data' | 'exact'> {
@@ -43,9 +45,7 @@ function encodeBf16(values: Float32Array): Pick<Weight, 'data' | 'exact'> {
 }
 
 function encodeQ8(values: Float32Array): Pick<Weight, 'data' | 'exact'> {
-  const data = new Uint8Array((values.length / 32) * 34)
-  const view = new DataView(data.buffer)
-  const exact = new Float64Array(values.length)
+  const { data, view, exact } = blocksFor(values, 34)
   for (let block = 0; block < values.length / 32; block++) {
     let lowest = 0
     let highest = 0
@@ -63,6 +63,48 @@ function encodeQ8(values: Float32Array): Pick<Weight, 'data' | 'exact'> {
     }
   }
   return { data, exact }
+}
+
+/** Scales are positive in every other block and negative in those between, as files have both. */
+function encodeQ4(values: Float32Array): Pick<Weight, 'data' | 'exact'> {
+  const { data, view, exact } = blocksFor(values, 18)
+  for (let block = 0; block < values.length / 32; block++) {
+    const own = values.subarray(block * 32, block * 32 + 32)
+    const sign = block % 2 === 0 ? 1 : -1
+    const { bits, value: scale } = halfAtLeast(Math.max(...own.map(Math.abs)) / 7)
+    view.setUint16(block * 18, sign > 0 ? bits : bits | 0x8000, true)
+    for (let i = 0; i < 32; i++) {
+      const step = scale === 0 ? 0 : Math.round((sign * own[i]!) / scale)
+      data[block * 18 + 2 + (i % 16)]! |= (step + 8) << (i < 16 ? 0 : 4)
+      exact[block * 32 + i] = sign * scale * step
+    }
+  }
+  return { data, exact }
+}
+
+function encodeQ4Offset(values: Float32Array): Pick<Weight, 'data' | 'exact'> {
+  const { data, view, exact } = blocksFor(values, 20)
+  for (let block = 0; block < values.length / 32; block++) {
+    const own = values.subarray(block * 32, block * 32 + 32)
+    const lowest = Math.min(...own)
+    const { bits, value: scale } = halfAtLeast((Math.max(...own) - lowest) / 15)
+    const offset = halfAtLeast(Math.abs(lowest))
+    const base = lowest < 0 ? -offset.value : offset.value
+    view.setUint16(block * 20, bits, true)
+    view.setUint16(block * 20 + 2, lowest < 0 ? offset.bits | 0x8000 : offset.bits, true)
+    for (let i = 0; i < 32; i++) {
+      const step = scale === 0 ? 0 : Math.min(15, Math.max(0, Math.round((own[i]! - base) / scale)))
+      data[block * 20 + 4 + (i % 16)]! |= step << (i < 16 ? 0 : 4)
+      // What f32 arithmetic makes of it, as in files' own definition.
+      exact[block * 32 + i] = Math.fround(Math.fround(scale * step) + base)
+    }
+  }
+  return { data, exact }
+}
+
+function blocksFor(values: Float32Array, blockBytes: number) {
+  const data = new Uint8Array((values.length / 32) * blockBytes)
+  return { data, view: new DataView(data.buffer), exact: new Float64Array(values.length) }
 }
 
 /** The smallest f16 that is not below `value` (0 or more, far from f16's largest). */

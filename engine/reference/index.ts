@@ -16,7 +16,7 @@ import { swiglu } from './swiglu.ts'
 import type { F32Tensor, I32Tensor, ReferenceTensor } from './tensor.ts'
 
 export type { ReferenceCache } from './kv-cache.ts'
-export type { Bf16Tensor, F32Tensor, I32Tensor, Q8Tensor, ReferenceTensor, WeightTensor } from './tensor.ts'
+export type { Bf16Tensor, BlockTensor, F32Tensor, I32Tensor, ReferenceTensor, WeightTensor } from './tensor.ts'
 
 const ops: Ops<ReferenceTensor> = {
   embed,
@@ -93,7 +93,7 @@ async function open(): Promise<Backend<ReferenceTensor>> {
     name: 'reference',
     capabilities: {
       rowInvariant: true,
-      dtypes: ['f32', 'bf16', 'q8_0'],
+      dtypes: ['f32', 'bf16', 'q8_0', 'q4_0', 'q4_1'],
       threads: 1,
       passRows: 16,
       device: 'plain TypeScript on one thread',
@@ -127,6 +127,8 @@ function tensorOf(dtype: DType, shape: readonly number[], bytes: Uint8Array<Arra
     case 'bf16':
       return { shape, dtype, data: new Uint16Array(bytes.buffer) }
     case 'q8_0':
+    case 'q4_0':
+    case 'q4_1':
       return { shape, dtype, data: bytes }
   }
 }

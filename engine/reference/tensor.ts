@@ -1,6 +1,7 @@
 // Tensors of the reference backend: a shape and a typed array, nothing hidden.
 
-import { halfToFloat } from '../half.ts'
+import { decodeBlocks } from '../blocks.ts'
+import { type BlockDType, blockLayouts } from '../dtype.ts'
 
 export interface F32Tensor {
   readonly shape: readonly number[]
@@ -21,14 +22,14 @@ export interface Bf16Tensor {
   readonly data: Uint16Array
 }
 
-/** Blocks of 34 bytes along the last axis: an f16 scale, then 32 signed bytes. */
-export interface Q8Tensor {
+/** Blocks along the last axis, as files hold them. */
+export interface BlockTensor {
   readonly shape: readonly number[]
-  readonly dtype: 'q8_0'
+  readonly dtype: BlockDType
   readonly data: Uint8Array
 }
 
-export type WeightTensor = F32Tensor | Bf16Tensor | Q8Tensor
+export type WeightTensor = F32Tensor | Bf16Tensor | BlockTensor
 export type ReferenceTensor = WeightTensor | I32Tensor
 
 /** The size of the last axis. */
@@ -56,15 +57,11 @@ export function weightRows(weight: WeightTensor): WeightRows {
     }
     return { values, seek }
   }
-  const { data } = weight
-  const signed = new Int8Array(data.buffer, data.byteOffset, data.byteLength)
-  const blocks = size / 32
+  const { data, dtype } = weight
+  const { blockSize, blockBytes } = blockLayouts[dtype]
+  const rowBytes = (size / blockSize) * blockBytes
   const seek = (row: number): number => {
-    for (let block = 0; block < blocks; block++) {
-      const at = (row * blocks + block) * 34
-      const scale = halfToFloat(data[at]! | (data[at + 1]! << 8))
-      for (let i = 0; i < 32; i++) values[block * 32 + i] = scale * signed[at + 2 + i]!
-    }
+    decodeBlocks(dtype, data.subarray(row * rowBytes, (row + 1) * rowBytes), values)
     return 0
   }
   return { values, seek }

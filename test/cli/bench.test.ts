@@ -78,7 +78,10 @@ describe('drafthorse bench', () => {
     const { format, ops } = JSON.parse(stdout)
     assert.equal(format, 'drafthorse/bench-ops@1')
     const found = ops.map((op: { op: string; dtype?: string; rows: number }) => `${op.op} ${op.dtype ?? ''} ${op.rows}`)
-    const linear = ['f32', 'bf16', 'q8_0'].flatMap((dtype) => [`linear ${dtype} 1`, `linear ${dtype} 3`])
+    const linear = ['f32', 'bf16', 'q8_0', 'q4_0', 'q4_1'].flatMap((dtype) => [
+      `linear ${dtype} 1`,
+      `linear ${dtype} 3`,
+    ])
     assert.deepEqual(found.toSorted(), [...linear, 'rmsNorm  1', 'rmsNorm  3'].toSorted())
     for (const { microseconds } of ops) assert.ok(microseconds.low > 0 && microseconds.low <= microseconds.high)
   })

@@ -8,6 +8,7 @@ import { golden } from '../golden.ts'
 import { readSafetensors, repository } from '../model/load/fixtures.ts'
 
 const blocks = readSafetensors(repository('test/oracles/gguf/blocks.safetensors'))
+const quantised = readSafetensors(repository('test/oracles/gguf/quantized.safetensors'))
 
 function bytesOf(values: Iterable<number>): Uint8Array {
   return new Uint8Array(Float32Array.from(values).buffer)
@@ -26,7 +27,7 @@ const anyFloat = fc
   .map((word) => new Float32Array(Uint32Array.of(word).buffer)[0]!)
 
 describe('dequantize', () => {
-  for (const type of ['F16', 'BF16', 'Q8_0']) {
+  for (const type of ['F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_1']) {
     it(`gives exactly gguf-py's values for ${type}, in upper and lower case, at even and odd addresses`, () => {
       const bytes = blocks.get(`${type}.bytes`)!.bytes
       const expected = bits(floatsOf(blocks.get(`${type}.values`)!.bytes))
@@ -58,7 +59,7 @@ describe('dequantize', () => {
           return (
             error instanceof DTypeError &&
             error.message.includes(`"${type}"`) &&
-            /F32, F16, BF16, Q8_0/.test(error.message)
+            /F32, F16, BF16, Q8_0, Q4_0, Q4_1/.test(error.message)
           )
         },
       )
@@ -68,6 +69,8 @@ describe('dequantize', () => {
       ['F16', 3],
       ['BF16', 1],
       ['Q8_0', 33],
+      ['Q4_0', 17],
+      ['Q4_1', 21],
     ] as const) {
       assert.throws(() => dequantize(type, new Uint8Array(length)), ShapeError)
     }
@@ -160,6 +163,26 @@ describe('convert', () => {
     assert.deepEqual(convert(bytesOf(ramp), 'f32', 'q8_0'), port(ramp))
   })
 
+  for (const type of ['q8_0', 'q4_0', 'q4_1'] as const) {
+    it(`quantises to ${type} as gguf-py does, bit for bit`, () => {
+      const packed = convert(quantised.get('values')!.bytes, 'f32', type)
+      assert.deepEqual(packed, new Uint8Array(quantised.get(`${type.toUpperCase()}.bytes`)!.bytes))
+      golden()
+    })
+
+    it(`packs what it unpacked from ${type} to values no further than a step away`, () => {
+      const values = dequantize(type, blocks.get(`${type.toUpperCase()}.bytes`)!.bytes)
+      const back = dequantize(type, convert(bytesOf(values), 'f32', type))
+      for (let start = 0; start < values.length; start += 32) {
+        const own = values.subarray(start, start + 32)
+        const steps = type === 'q8_0' ? 127 : type === 'q4_0' ? 7 : 15
+        const step = (Math.max(...own) - Math.min(...own)) / steps
+        const near = step * 1.01 + (type === 'q4_1' ? Math.abs(Math.min(...own)) * 2 ** -11 : 0) // offsets are f16 too
+        for (let i = start; i < start + 32; i++) assert.ok(Math.abs(values[i]! - back[i]!) <= near)
+      }
+    })
+  }
+
   it('keeps q8_0 values within half a step of f16 and bf16 weights', () => {
     for (const from of ['f16', 'bf16'] as const) {
       const stored = blocks.get(`${from.toUpperCase()}.bytes`)!.bytes
@@ -172,19 +195,32 @@ describe('convert', () => {
     }
   })
 
-  it('refuses what q8_0 cannot hold: NaN, infinities, values past f16 scales, broken blocks', () => {
-    for (const bad of [Number.NaN, Infinity, -Infinity, 1e30]) {
-      const values = new Float32Array(64)
-      values[40] = bad
-      assert.throws(
-        () => convert(bytesOf(values), 'f32', 'q8_0'),
-        (error) => {
-          return error instanceof NumericError && /values 32 to 63/.test(error.message)
-        },
-      )
+  it('refuses what blocks cannot hold: NaN, infinities, values past f16 scales, half a block', () => {
+    for (const type of ['q8_0', 'q4_0', 'q4_1'] as const) {
+      for (const bad of [Number.NaN, Infinity, -Infinity, 1e30]) {
+        const values = new Float32Array(64)
+        values[40] = bad
+        assert.throws(
+          () => convert(bytesOf(values), 'f32', type),
+          (error) => {
+            return (
+              error instanceof NumericError &&
+              error.message.includes(`${type} `) &&
+              /values 32 to 63/.test(error.message)
+            )
+          },
+        )
+      }
+      assert.throws(() => convert(bytesOf(new Float32Array(33)), 'f32', type), ShapeError)
     }
-    assert.throws(() => convert(bytesOf(new Float32Array(33)), 'f32', 'q8_0'), ShapeError)
-    assert.deepEqual(convert(bytesOf(new Float32Array(32)), 'f32', 'q8_0'), new Uint8Array(34))
+    const zeros = bytesOf(new Float32Array(32))
+    assert.deepEqual(convert(zeros, 'f32', 'q8_0'), new Uint8Array(34))
+    for (const type of ['q4_0', 'q4_1'] as const) {
+      const back = dequantize(type, convert(zeros, 'f32', type))
+      assert.ok(back.every((value) => value === 0))
+    }
+    // An offset past the largest f16, with a scale that fits.
+    assert.throws(() => convert(bytesOf(new Float32Array(32).fill(70000)), 'f32', 'q4_1'), NumericError)
   })
 
   it('returns the same bytes for the same type', () => {

@@ -20,7 +20,7 @@ describe('the reference backend', () => {
         rowInvariant: true,
         threads: 1,
         kind: 'software',
-        dtypes: ['f32', 'bf16', 'q8_0'],
+        dtypes: ['f32', 'bf16', 'q8_0', 'q4_0', 'q4_1'],
       },
     )
   })

@@ -21,7 +21,7 @@ describe('loadModel', () => {
       code: 'ERR_ARGUMENT',
       message: /"cuda".*reference/,
     })
-    await assert.rejects(loadModel(folder, wrong({ dtype: 'q4_0' })), { code: 'ERR_DTYPE', message: /f32.*not q4_0/ })
+    await assert.rejects(loadModel(folder, wrong({ dtype: 'q2_k' })), { code: 'ERR_DTYPE', message: /f32.*not q2_k/ })
     await assert.rejects(loadModel(folder, { threads: 0 }), { code: 'ERR_ARGUMENT', message: /threads is 0/ })
     await assert.rejects(loadModel(oracle('hf-families/qwen2')), { code: 'ERR_MODEL_FORMAT', message: /qwen2/ })
   })
@@ -187,29 +187,35 @@ describe('the type in which a model runs', () => {
     })
   }
 
-  it('may be q8_0: the model stays near its f32 self, and drafts change nothing', async () => {
-    for (const name of ['llama2-f32', 'llama3-rope-sharded-f16'] as const) {
-      await using full = await loadModel(folderOf(name), { backend: 'reference' })
-      await using packed = await loadModel(folderOf(name), { backend: 'reference', dtype: 'q8_0' })
-      assert.ok(packed.summary.running.q8_0! > 0)
-      assert.ok(packed.backend.memory().bytes < 0.35 * full.backend.memory().bytes)
-      const { inputIds } = await readGolden(name)
-      const [exact, near] = [await full.logits(inputIds), await packed.logits(inputIds)]
-      const { vocabSize } = full.config
-      const agreeing = inputIds.filter((_, i) => {
-        const row = (logits: Float32Array): number => argmax(logits.subarray(i * vocabSize, (i + 1) * vocabSize))
-        return row(exact) === row(near)
-      })
-      assert.ok(agreeing.length >= inputIds.length / 2, `${agreeing.length} of ${inputIds.length} choices agree`)
+  for (const [dtype, memory, share] of [
+    ['q8_0', 0.35, 0.5],
+    ['q4_0', 0.25, 0.2],
+    ['q4_1', 0.25, 0.2],
+  ] as const) {
+    it(`may be ${dtype}: the model stays near its f32 self, and drafts change nothing`, async () => {
+      for (const name of ['llama2-f32', 'llama3-rope-sharded-f16'] as const) {
+        await using full = await loadModel(folderOf(name), { backend: 'reference' })
+        await using packed = await loadModel(folderOf(name), { backend: 'reference', dtype })
+        assert.ok(packed.summary.running[dtype]! > 0)
+        assert.ok(packed.backend.memory().bytes < memory * full.backend.memory().bytes)
+        const { inputIds } = await readGolden(name)
+        const [exact, near] = [await full.logits(inputIds), await packed.logits(inputIds)]
+        const { vocabSize } = full.config
+        const agreeing = inputIds.filter((_, i) => {
+          const row = (logits: Float32Array): number => argmax(logits.subarray(i * vocabSize, (i + 1) * vocabSize))
+          return row(exact) === row(near)
+        })
+        assert.ok(agreeing.length >= inputIds.length * share, `${agreeing.length} of ${inputIds.length} choices agree`)
 
-      const options = { maxNewTokens: 12, ignoreEos: true }
-      const plain = await generate(packed, ids, { ...options, draft: 'none' }).result
-      for (const draftLength of [1, 3, 8]) {
-        const result = await generate(packed, ids, { ...options, skip: skipping([1]), draftLength }).result
-        assert.deepEqual(outcome(result), outcome(plain))
+        const options = { maxNewTokens: 12, ignoreEos: true }
+        const plain = await generate(packed, ids, { ...options, draft: 'none' }).result
+        for (const draftLength of [1, 3, 8]) {
+          const result = await generate(packed, ids, { ...options, skip: skipping([1]), draftLength }).result
+          assert.deepEqual(outcome(result), outcome(plain))
+        }
       }
-    }
-  })
+    })
+  }
 
   it('is lossless where the blocks of the type asked for do not fit', async () => {
     await using model = await loadModel(stories260K, { backend: 'reference', dtype: 'q8_0' })

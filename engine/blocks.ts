@@ -1,0 +1,141 @@
+// The block types of weights, laid out as in GGUF: 32 values a block along the last axis, with a scale of their own. They
+// are decoded as ggml does, exactly, and encoded as its reference quantisers do, in f32 arithmetic.
+
+import { type BlockDType, blockLayouts } from './dtype.ts'
+import { NumericError, ShapeError } from './errors.ts'
+import { floatToHalf, halfTable } from './half.ts'
+
+const { fround } = Math
+
+interface Codec {
+  /** Writes the 32 values of the block at byte `at` from `out[to]` on. */
+  decode(bytes: Uint8Array, at: number, out: Float32Array, to: number): void
+  /** Writes the block of the values from `values[from]` on at byte `at`. Returns whether its scales are finite. */
+  encode(values: Float32Array, from: number, out: Uint8Array, at: number): boolean
+}
+
+const codecs: Readonly<Record<BlockDType, Codec>> = {
+  q8_0: { decode: decodeQ8, encode: encodeQ8 },
+  q4_0: { decode: decodeQ4, encode: encodeQ4 },
+  q4_1: { decode: decodeQ4Offset, encode: encodeQ4Offset },
+}
+
+/** The values of whole blocks, from `out[0]` on. */
+export function decodeBlocks(dtype: BlockDType, bytes: Uint8Array, out: Float32Array): void {
+  const { decode } = codecs[dtype]
+  const { blockBytes } = blockLayouts[dtype]
+  for (let at = 0, to = 0; at < bytes.length; at += blockBytes, to += 32) decode(bytes, at, out, to)
+}
+
+/** Throws {@link ShapeError} for values that do not fill blocks, and {@link NumericError} for what these cannot hold. */
+export function encodeBlocks(dtype: BlockDType, values: Float32Array): Uint8Array {
+  const { encode } = codecs[dtype]
+  const { blockBytes } = blockLayouts[dtype]
+  if (values.length % 32 !== 0) {
+    throw new ShapeError(`${dtype} packs values in blocks of 32, and ${values.length} are no whole number of blocks`)
+  }
+  const out = new Uint8Array((values.length / 32) * blockBytes)
+  for (let from = 0, at = 0; from < values.length; from += 32, at += blockBytes) {
+    const block = values.subarray(from, from + 32)
+    const bad = block.find((value) => !Number.isFinite(value))
+    if (bad === undefined && encode(values, from, out, at)) continue
+    const among = bad ?? block.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most))
+    throw new NumericError(
+      `${dtype} holds finite values whose scale is an f16; values ${from} to ${from + 31} have ${among} among them`,
+    )
+  }
+  return out
+}
+
+/** q8_0: an f16 scale, then signed bytes; value = scale * byte. */
+function decodeQ8(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
+  const scale = readHalf(bytes, at)
+  for (let i = 0; i < 32; i++) out[to + i] = scale * ((bytes[at + 2 + i]! << 24) >> 24)
+}
+
+/** The scale is the largest magnitude over 127; bytes are rounded half away from zero. */
+function encodeQ8(values: Float32Array, from: number, out: Uint8Array, at: number): boolean {
+  let largest = 0
+  for (let i = from; i < from + 32; i++) largest = Math.max(largest, Math.abs(values[i]!))
+  const scale = fround(largest / 127)
+  const inverse = inverseOf(scale)
+  for (let i = 0; i < 32; i++) {
+    const x = fround(values[from + i]! * inverse)
+    out[at + 2 + i] = Math.trunc(x < 0 ? x - 0.5 : x + 0.5) // an array of bytes keeps the low 8 bits: two's complement
+  }
+  return writeHalf(scale, out, at)
+}
+
+/** q4_0: an f16 scale, then 16 bytes: values 0 to 15 in the low halves, 16 to 31 in the high; value = scale * (q - 8). */
+function decodeQ4(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
+  const scale = readHalf(bytes, at)
+  for (let i = 0; i < 16; i++) {
+    const pair = bytes[at + 2 + i]!
+    out[to + i] = scale * ((pair & 15) - 8)
+    out[to + 16 + i] = scale * ((pair >> 4) - 8)
+  }
+}
+
+/** The value of the largest magnitude becomes q = 0, so that its sign decides that of the scale. */
+function encodeQ4(values: Float32Array, from: number, out: Uint8Array, at: number): boolean {
+  let extreme = 0
+  for (let i = from; i < from + 32; i++) if (Math.abs(values[i]!) > Math.abs(extreme)) extreme = values[i]!
+  const scale = fround(extreme / -8)
+  const inverse = inverseOf(scale)
+  const quantise = (value: number): number => nibble(fround(fround(value * inverse) + 8.5))
+  packNibbles(values, from, { out, at: at + 2, quantise })
+  return writeHalf(scale, out, at)
+}
+
+/** q4_1: an f16 scale, an f16 offset, then 16 bytes as in q4_0; value = scale * q + offset. */
+function decodeQ4Offset(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
+  const scale = readHalf(bytes, at)
+  const offset = readHalf(bytes, at + 2)
+  for (let i = 0; i < 16; i++) {
+    const pair = bytes[at + 4 + i]!
+    out[to + i] = fround(scale * (pair & 15)) + offset
+    out[to + 16 + i] = fround(scale * (pair >> 4)) + offset
+  }
+}
+
+/** The offset is the lowest value, and the highest becomes q = 15. */
+function encodeQ4Offset(values: Float32Array, from: number, out: Uint8Array, at: number): boolean {
+  let [lowest, highest] = [values[from]!, values[from]!]
+  for (let i = from; i < from + 32; i++) {
+    lowest = Math.min(lowest, values[i]!)
+    highest = Math.max(highest, values[i]!)
+  }
+  const scale = fround(fround(highest - lowest) / 15)
+  const inverse = inverseOf(scale)
+  const quantise = (value: number): number => nibble(fround(fround(fround(value - lowest) * inverse) + 0.5))
+  packNibbles(values, from, { out, at: at + 4, quantise })
+  return writeHalf(scale, out, at) && writeHalf(lowest, out, at + 2)
+}
+
+function packNibbles(
+  values: Float32Array,
+  from: number,
+  { out, at, quantise }: { out: Uint8Array; at: number; quantise: (value: number) => number },
+): void {
+  for (let i = 0; i < 16; i++) out[at + i] = quantise(values[from + i]!) | (quantise(values[from + 16 + i]!) << 4)
+}
+
+function nibble(x: number): number {
+  return Math.min(15, Math.trunc(x))
+}
+
+function inverseOf(scale: number): number {
+  return scale === 0 ? 0 : fround(1 / scale)
+}
+
+function readHalf(bytes: Uint8Array, at: number): number {
+  return halfTable()[bytes[at]! | (bytes[at + 1]! << 8)]!
+}
+
+/** Returns whether the number is finite as an f16. */
+function writeHalf(value: number, out: Uint8Array, at: number): boolean {
+  const bits = floatToHalf(value)
+  out[at] = bits & 0xff
+  out[at + 1] = bits >> 8
+  return (bits & 0x7c00) !== 0x7c00
+}
