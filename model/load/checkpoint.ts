@@ -9,6 +9,7 @@ import { findSkipSet } from '../skip-file.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer.ts'
 import { embeddedName } from './embedded.ts'
 import type { ModelFiles } from './files.ts'
+import { openGguf } from './gguf-llama.ts'
 import { describe, quote, readJson } from './json.ts'
 import { openLlama2c, readLlama2cTokenizer } from './llama2c.ts'
 import {
@@ -32,7 +33,7 @@ export interface StoredTensor {
 /** An open model. Its files stay open until `close`. */
 export interface Checkpoint {
   readonly name: string
-  readonly format: 'safetensors' | 'llama2c'
+  readonly format: 'safetensors' | 'gguf' | 'llama2c'
   readonly config: LlamaConfig
   readonly tensors: ReadonlyMap<string, StoredTensor>
   /** `undefined` for a model without one. */
@@ -45,7 +46,8 @@ export interface Checkpoint {
 
 /**
  * Opens a model: `'stories'` for the embedded one, the path of a folder in Hugging Face layout (config.json, safetensors,
- * tokenizer.json), of a `.safetensors` file in such a folder, of a llama2.c `.bin` file, or files by another way. Reads
+ * tokenizer.json), of a `.safetensors` file in such a folder, of a `.gguf` file (a tokenizer.json beside it counts), of a
+ * llama2.c `.bin` file, or files by another way. Reads
  * headers and the tokenizer, and no weights. Throws {@link NotFoundError} for what is missing, and
  * {@link ModelFormatError} for what is damaged or of another kind.
  */
@@ -59,9 +61,10 @@ export async function openCheckpoint(source: string | URL | ModelFiles): Promise
 async function open(files: ModelFiles): Promise<Checkpoint> {
   const { file } = files
   if (file === undefined || /\.safetensors(\.index\.json)?$/i.test(file)) return openFolder(files)
+  if (/\.gguf$/i.test(file)) return openGgufModel(files, file)
   if (/\.bin$/i.test(file)) return openLlama2cModel(files, file)
   throw new ModelFormatError(
-    `cannot read ${quote(file)}: a model is a folder with config.json and safetensors, or a llama2.c .bin file`,
+    `cannot read ${quote(file)}: a model is a folder with config.json and safetensors, a .gguf file, or a llama2.c .bin file`,
   )
 }
 
@@ -114,6 +117,18 @@ async function openWeights(files: ModelFiles): Promise<OpenSafetensors> {
     )
   }
   throw new NotFoundError(`model "${files.name}" has neither "${single}" nor "${index}"`)
+}
+
+async function openGgufModel(files: ModelFiles, file: string): Promise<Checkpoint> {
+  const { config, tensors, source } = await openGguf(files, file)
+  try {
+    const tokenizer = await readTokenizer(files, config.vocabSize)
+    const skip = await readSkip(files, config)
+    return { name: files.name, format: 'gguf', config, tensors, tokenizer, skip, close: () => source.close() }
+  } catch (error) {
+    await source.close()
+    throw error
+  }
 }
 
 async function openLlama2cModel(files: ModelFiles, file: string): Promise<Checkpoint> {

@@ -5,6 +5,7 @@ import { ModelFormatError } from '../../engine/errors.ts'
 import { type LlamaConfig, parseConfig } from '../config.ts'
 import { type ByteSource, type ModelFiles, openRequired } from './files.ts'
 import { llama2cTokenizerJson, type TokenizerFiles } from './llama2c-tokenizer.ts'
+import { toHalfSplit } from './rope-layout.ts'
 
 const headerBytes = 28
 
@@ -43,7 +44,9 @@ export async function parseLlama2c(source: ByteSource): Promise<Llama2cFile> {
       if (name === undefined) continue
       const full = name.replace('*', `${copy}`)
       const read = () => source.read(offset, length)
-      const inLayout = rotated ? async () => halfSplit(await read(), shape, config.headDim) : read
+      const inLayout = rotated
+        ? async () => toHalfSplit(await read(), { rows: shape[0]!, headDim: config.headDim })
+        : read
       tensors.set(full, { name: full, shape, read: inLayout })
     }
   }
@@ -151,20 +154,4 @@ async function parseHeader(source: ByteSource): Promise<LlamaConfig> {
     dtype: 'float32',
   }
   return parseConfig(config, `the header of ${name} (not a llama2.c file?)`)
-}
-
-/**
- * llama2.c rotates neighbouring rows (2i, 2i + 1) of each head; Hugging Face's layout, which the engine uses, rotates rows
- * i and i + half. Moves the rows of `[heads * headDim, columns]` f32 accordingly.
- */
-function halfSplit(bytes: Uint8Array, shape: readonly number[], headDim: number): Uint8Array {
-  const [rows, columns] = [shape[0]!, shape[1]!]
-  const rowBytes = 4 * columns
-  const out = new Uint8Array(bytes.length)
-  for (let row = 0; row < rows; row++) {
-    const inHead = row % headDim
-    const target = row - inHead + (inHead % 2) * (headDim / 2) + (inHead >> 1)
-    out.set(bytes.subarray(row * rowBytes, (row + 1) * rowBytes), target * rowBytes)
-  }
-  return out
 }

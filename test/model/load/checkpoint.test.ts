@@ -138,7 +138,7 @@ describe('openCheckpoint', () => {
         new RegExp(`${other}.*safetensors`),
       )
     }
-    for (const file of ['m.gguf', 'm.pt', 'config.json']) {
+    for (const file of ['m.onnx', 'm.pt', 'config.json']) {
       await fails(
         () => openCheckpoint(files({ [file]: json(config) }, file)),
         'ERR_MODEL_FORMAT',

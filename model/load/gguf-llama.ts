@@ -1,0 +1,161 @@
+// A Llama in a GGUF file, as llama.cpp's converter writes it: its metadata becomes a config, and its tensors get the names
+// and the rope layout of Hugging Face.
+
+import type { StoredDType } from '../../engine/dtype.ts'
+import { DTypeError, ModelFormatError } from '../../engine/errors.ts'
+import { type LlamaConfig, parseConfig } from '../config.ts'
+import type { StoredTensor } from './checkpoint.ts'
+import { type ByteSource, type ModelFiles, openRequired } from './files.ts'
+import { type GgufFile, type GgufTensor, parseGguf } from './gguf.ts'
+import { quote } from './json.ts'
+import { toHalfSplit } from './rope-layout.ts'
+
+export interface GgufLlama {
+  readonly config: LlamaConfig
+  readonly tensors: ReadonlyMap<string, StoredTensor>
+}
+
+/** Opens a model in one GGUF file and reads its head; `source` is the caller's to close. */
+export async function openGguf(files: ModelFiles, path: string): Promise<GgufLlama & { source: ByteSource }> {
+  const source = await openRequired(files, path, 'is the model')
+  try {
+    return { ...llamaOf(await parseGguf(source), source.name), source }
+  } catch (error) {
+    await source.close()
+    throw error
+  }
+}
+
+/** Throws {@link ModelFormatError} for what is not a Llama, or one that is not run yet. */
+export function llamaOf(file: GgufFile, name: string): GgufLlama {
+  const config = parseConfig(configOf(file, name), `the metadata of ${name}`)
+  const tensors = new Map<string, StoredTensor>()
+  for (const tensor of file.tensors.values()) {
+    const known = nameOf(tensor.name)
+    tensors.set(known, weight(tensor, { name: known, config }))
+  }
+  return { config, tensors }
+}
+
+/** The types of weights, by ggml's names of them. */
+const dtypes: ReadonlyMap<string, StoredDType> = new Map([
+  ['F32', 'f32'],
+  ['F16', 'f16'],
+  ['BF16', 'bf16'],
+  ['Q8_0', 'q8_0'],
+  ['Q4_0', 'q4_0'],
+  ['Q4_1', 'q4_1'],
+])
+
+function weight(tensor: GgufTensor, { name, config }: { name: string; config: LlamaConfig }): StoredTensor {
+  const { type, shape } = tensor
+  const isRotated = /\.self_attn\.[qk]_proj\./.test(name) && shape[0]! % config.headDim === 0
+  function dtype(): StoredDType {
+    const known = dtypes.get(type)
+    if (known) return known
+    throw new DTypeError(
+      `tensor ${quote(tensor.name)} is ${type}; weights are read from ${[...dtypes.keys()].join(', ')}: quantise the model anew`,
+    )
+  }
+  return {
+    name,
+    shape,
+    get dtype() {
+      return dtype()
+    },
+    async read() {
+      dtype()
+      const bytes = await tensor.read()
+      return isRotated ? toHalfSplit(bytes, { rows: shape[0]!, headDim: config.headDim }) : bytes
+    },
+  }
+}
+
+/** Hugging Face's names of the parts of a layer, by llama.cpp's. */
+const parts: Readonly<Record<string, string>> = {
+  attn_norm: 'input_layernorm',
+  attn_q: 'self_attn.q_proj',
+  attn_k: 'self_attn.k_proj',
+  attn_v: 'self_attn.v_proj',
+  attn_output: 'self_attn.o_proj',
+  ffn_norm: 'post_attention_layernorm',
+  ffn_gate: 'mlp.gate_proj',
+  ffn_up: 'mlp.up_proj',
+  ffn_down: 'mlp.down_proj',
+}
+
+const names: Readonly<Record<string, string>> = {
+  'token_embd.weight': 'model.embed_tokens.weight',
+  'output_norm.weight': 'model.norm.weight',
+  'output.weight': 'lm_head.weight',
+}
+
+/** A name that no Llama has stays what it is. */
+function nameOf(name: string): string {
+  const [, layer, part, kind] = /^blk\.(\d+)\.(\w+)\.(weight|bias)$/.exec(name) ?? []
+  if (part !== undefined && Object.hasOwn(parts, part)) return `model.layers.${Number(layer)}.${parts[part]}.${kind}`
+  return Object.hasOwn(names, name) ? names[name]! : name
+}
+
+/** The config.json that says what the metadata does. */
+function configOf({ metadata, tensors }: GgufFile, name: string): Record<string, unknown> {
+  const architecture = metadata.get('general.architecture')
+  if (architecture !== 'llama') {
+    throw new ModelFormatError(
+      `${name} is a ${quote(architecture)} model; Drafthorse runs Llama models, whose "general.architecture" is "llama"`,
+    )
+  }
+  const value = (key: string): unknown => metadata.get(`llama.${key}`)
+  const needed = (key: string): unknown => {
+    if (value(key) !== undefined) return value(key)
+    throw new ModelFormatError(`${name} has no "llama.${key}" in its metadata, which every Llama has`)
+  }
+  if (value('expert_count')) {
+    throw new ModelFormatError(`${name} has "llama.expert_count" ${quote(value('expert_count'))}; expected no experts`)
+  }
+  if (tensors.has('rope_freqs.weight')) {
+    throw new ModelFormatError(
+      `${name} stretches rope by a tensor, "rope_freqs.weight", which is not read yet: take the model's safetensors`,
+    )
+  }
+  const heads = needed('attention.head_count')
+  const hidden = needed('embedding_length')
+  const headDim = value('attention.key_length') ?? (typeof hidden === 'number' ? hidden / Number(heads) : undefined)
+  const rotated = value('rope.dimension_count') ?? headDim
+  if (rotated !== headDim) {
+    throw new ModelFormatError(
+      `${name} rotates ${quote(rotated)} values of heads of ${quote(headDim)}, not all of them`,
+    )
+  }
+  const id = (key: string): unknown => metadata.get(`tokenizer.ggml.${key}_token_id`)
+  const ends = [id('eos'), id('eot')].filter((end) => end !== undefined)
+  return {
+    model_type: 'llama',
+    vocab_size: tensors.get('token_embd.weight')?.shape[0],
+    hidden_size: hidden,
+    intermediate_size: needed('feed_forward_length'),
+    num_hidden_layers: needed('block_count'),
+    num_attention_heads: heads,
+    num_key_value_heads: value('attention.head_count_kv') ?? heads,
+    head_dim: headDim,
+    max_position_embeddings: needed('context_length'),
+    rms_norm_eps: needed('attention.layer_norm_rms_epsilon'),
+    rope_theta: value('rope.freq_base') ?? 10000,
+    rope_scaling: scalingOf(value, name),
+    tie_word_embeddings: !tensors.has('output.weight'),
+    attention_bias: tensors.has('blk.0.attn_q.bias'),
+    mlp_bias: tensors.has('blk.0.ffn_up.bias'),
+    bos_token_id: id('bos') ?? null,
+    eos_token_id: ends,
+    dtype: 'float32',
+  }
+}
+
+function scalingOf(value: (key: string) => unknown, name: string): unknown {
+  const type = value('rope.scaling.type') ?? (value('rope.scale_linear') === undefined ? 'none' : 'linear')
+  if (type === 'none') return null
+  if (type === 'linear') return { type, factor: value('rope.scaling.factor') ?? value('rope.scale_linear') }
+  throw new ModelFormatError(
+    `${name}: rope scaling of type ${quote(type)} is not supported; supported are none, linear`,
+  )
+}

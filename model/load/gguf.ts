@@ -1,0 +1,317 @@
+// GGUF: metadata, tensor infos, then the tensors' bytes (ggml-org/ggml, docs/gguf.md). The file comes from strangers and may
+// be larger than memory: its head is read in pieces, every count is checked against the bytes that are left, and arrays
+// (a vocabulary has a hundred thousand texts) are passed over until somebody asks for one.
+
+import { ModelFormatError } from '../../engine/errors.ts'
+import type { ByteSource } from './files.ts'
+import { quote } from './json.ts'
+
+/** Name, values and bytes of a block, by the number of a ggml type. */
+const types: ReadonlyMap<number, readonly [name: string, blockSize: number, blockBytes: number]> = new Map([
+  [0, ['F32', 1, 4]],
+  [1, ['F16', 1, 2]],
+  [2, ['Q4_0', 32, 18]],
+  [3, ['Q4_1', 32, 20]],
+  [6, ['Q5_0', 32, 22]],
+  [7, ['Q5_1', 32, 24]],
+  [8, ['Q8_0', 32, 34]],
+  [9, ['Q8_1', 32, 36]],
+  [10, ['Q2_K', 256, 84]],
+  [11, ['Q3_K', 256, 110]],
+  [12, ['Q4_K', 256, 144]],
+  [13, ['Q5_K', 256, 176]],
+  [14, ['Q6_K', 256, 210]],
+  [15, ['Q8_K', 256, 292]],
+  [16, ['IQ2_XXS', 256, 66]],
+  [17, ['IQ2_XS', 256, 74]],
+  [18, ['IQ3_XXS', 256, 98]],
+  [19, ['IQ1_S', 256, 50]],
+  [20, ['IQ4_NL', 32, 18]],
+  [21, ['IQ3_S', 256, 110]],
+  [22, ['IQ2_S', 256, 82]],
+  [23, ['IQ4_XS', 256, 136]],
+  [24, ['I8', 1, 1]],
+  [25, ['I16', 1, 2]],
+  [26, ['I32', 1, 4]],
+  [27, ['I64', 1, 8]],
+  [28, ['F64', 1, 8]],
+  [29, ['IQ1_M', 256, 56]],
+  [30, ['BF16', 1, 2]],
+  [34, ['TQ1_0', 256, 54]],
+  [35, ['TQ2_0', 256, 66]],
+  [39, ['MXFP4', 32, 17]],
+])
+
+/** Bytes of a metadata value, by the number of its type: u8, i8, u16, i16, u32, i32, f32, bool; u64, i64, f64. */
+const scalarBytes: ReadonlyMap<number, number> = new Map([
+  [0, 1],
+  [1, 1],
+  [2, 2],
+  [3, 2],
+  [4, 4],
+  [5, 4],
+  [6, 4],
+  [7, 1],
+  [10, 8],
+  [11, 8],
+  [12, 8],
+])
+const textType = 8
+const arrayType = 9
+
+/** The format's own limit. */
+const mostAxes = 4
+
+/** Bytes of a name or a text that are believed; a chat template has some 10,000. */
+const longestText = 16_000_000
+
+/** Bytes of the head that are read at once. */
+const pieceBytes = 2 ** 20
+
+export type GgufScalar = number | boolean | string
+
+/** An array of the metadata, not read yet. */
+export interface GgufArray {
+  readonly length: number
+  /** Throws {@link ModelFormatError}. The source has to be open. */
+  read(): Promise<readonly GgufScalar[]>
+}
+
+export interface GgufTensor {
+  readonly name: string
+  /** As ggml calls it: `F32`, `Q4_K`, ... */
+  readonly type: string
+  /** Slowest axis first, as everywhere here; the file has it the other way round. */
+  readonly shape: readonly number[]
+  readonly byteLength: number
+  /** Reads its bytes. */
+  read(): Promise<Uint8Array>
+}
+
+export interface GgufFile {
+  readonly metadata: ReadonlyMap<string, GgufScalar | GgufArray>
+  readonly tensors: ReadonlyMap<string, GgufTensor>
+}
+
+/**
+ * Reads the head of a GGUF file of version 2 or 3, little-endian, as strictly as ggml does: known types, and tensors one
+ * after the other without holes but for alignment. Throws {@link ModelFormatError}. The source has to stay open as long as
+ * tensors and arrays are read.
+ */
+export async function parseGguf(source: ByteSource): Promise<GgufFile> {
+  const head = createReader(source)
+  const counts = await readCounts(head)
+  const metadata = new Map<string, GgufScalar | GgufArray>()
+  for (let i = 0; i < counts.values; i++) {
+    const key = await head.text(`the name of metadata ${i}`)
+    const where = `metadata ${quote(key)}`
+    if (metadata.has(key)) throw head.error(`${where} is there twice`)
+    metadata.set(key, await readValue(head, where))
+  }
+  const infos: TensorInfo[] = []
+  for (let i = 0; i < counts.tensors; i++) infos.push(await readInfo(head, i))
+
+  const alignment = metadata.get('general.alignment') ?? 32
+  if (
+    typeof alignment !== 'number' ||
+    !(alignment >= 1 && alignment <= 2 ** 20) ||
+    !Number.isInteger(Math.log2(alignment))
+  )
+    throw head.error(`"general.alignment" is ${quote(alignment)}; expected a power of two`)
+  const padded = (bytes: number): number => Math.ceil(bytes / alignment) * alignment
+  const start = padded(head.at())
+  const tensors = new Map<string, GgufTensor>()
+  let next = 0
+  for (const { name, type, shape, byteLength, offset } of infos) {
+    const where = `tensor ${quote(name)}`
+    if (tensors.has(name)) throw head.error(`${where} is there twice`)
+    if (offset !== next)
+      throw head.error(`${where} is at ${offset}; expected it behind the tensors before it, at ${next}`)
+    if (start + offset + byteLength > source.size) {
+      throw head.error(`${where} ends at byte ${start + offset + byteLength} of ${source.size}: the file is truncated`)
+    }
+    const read = () => source.read(start + offset, byteLength)
+    tensors.set(name, { name, type, shape, byteLength, read })
+    next = padded(offset + byteLength)
+  }
+  return { metadata, tensors }
+}
+
+async function readCounts(head: Reader): Promise<{ tensors: number; values: number }> {
+  const magic = await head.number(4)
+  if (magic !== 0x46554747) throw head.error('it does not begin with "GGUF": it is no GGUF file')
+  const version = await head.number(4)
+  if (version !== 2 && version !== 3) {
+    const isBig = version !== 0 && version % 65536 === 0
+    throw head.error(
+      `its version is ${version}; expected 2 or 3${isBig ? ', little-endian: convert the model anew' : ''}`,
+    )
+  }
+  const tensors = await head.size('the number of tensors', 24)
+  const values = await head.size('the number of metadata values', 13)
+  return { tensors, values }
+}
+
+interface TensorInfo {
+  readonly name: string
+  readonly type: string
+  readonly shape: readonly number[]
+  readonly byteLength: number
+  readonly offset: number
+}
+
+async function readInfo(head: Reader, index: number): Promise<TensorInfo> {
+  const name = await head.text(`the name of tensor ${index}`)
+  const where = `tensor ${quote(name)}`
+  const axes = await head.number(4)
+  if (axes < 1 || axes > mostAxes) throw head.error(`${where} has ${axes} axes; expected 1 to ${mostAxes}`)
+  const shape: number[] = []
+  for (let axis = 0; axis < axes; axis++) shape.unshift(await head.size(`a dimension of ${where}`))
+  const number = await head.number(4)
+  const type = types.get(number)
+  if (!type) throw head.error(`${where} has type ${number}, which is not known`)
+  const offset = await head.size(`the offset of ${where}`)
+  const [typeName, blockSize, blockBytes] = type
+  const row = shape.at(-1)!
+  const count = shape.reduce((product, dimension) => product * dimension, 1)
+  if (row % blockSize !== 0) {
+    throw head.error(`${where} has rows of ${row} values; ${typeName} packs ${blockSize} into a block`)
+  }
+  const byteLength = (count / blockSize) * blockBytes
+  if (!Number.isSafeInteger(byteLength)) throw head.error(`${where} is [${shape.join(', ')}], more than can be counted`)
+  return { name, type: typeName, shape, byteLength, offset }
+}
+
+async function readValue(head: Reader, where: string): Promise<GgufScalar | GgufArray> {
+  const type = await head.number(4)
+  return type === arrayType ? readArray(head, where) : readScalar(head, { type, where })
+}
+
+async function readScalar(head: Reader, { type, where }: { type: number; where: string }): Promise<GgufScalar> {
+  if (type === textType) return head.text(where)
+  const bytes = scalarBytes.get(type)
+  if (bytes === undefined) throw head.error(`${where} has type ${type}; expected 0 to 12`)
+  const view = await head.bytes(bytes)
+  switch (type) {
+    case 0:
+      return view.getUint8(0)
+    case 1:
+      return view.getInt8(0)
+    case 2:
+      return view.getUint16(0, true)
+    case 3:
+      return view.getInt16(0, true)
+    case 4:
+      return view.getUint32(0, true)
+    case 5:
+      return view.getInt32(0, true)
+    case 6:
+      return view.getFloat32(0, true)
+    case 7:
+      return view.getUint8(0) !== 0
+    case 10:
+      return Number(view.getBigUint64(0, true))
+    case 11:
+      return Number(view.getBigInt64(0, true))
+    default:
+      return view.getFloat64(0, true)
+  }
+}
+
+async function readArray(head: Reader, where: string): Promise<GgufArray> {
+  const type = await head.number(4)
+  if (type === arrayType) throw head.error(`${where} is an array of arrays, which no model has`)
+  const bytes = type === textType ? 8 : scalarBytes.get(type)
+  if (bytes === undefined) throw head.error(`${where} is an array of type ${type}; expected 0 to 12`)
+  const length = await head.size(`the length of ${where}`, bytes)
+  const start = head.at()
+  if (type === textType) for (let i = 0; i < length; i++) await head.skipText(where)
+  else head.skip(length * bytes)
+  return {
+    length,
+    async read() {
+      const again = head.from(start)
+      const values: GgufScalar[] = []
+      for (let i = 0; i < length; i++) values.push(await readScalar(again, { type, where }))
+      return values
+    },
+  }
+}
+
+/** Reads numbers and texts one after the other, from pieces of the file. */
+interface Reader {
+  /** Where it stands, in bytes. */
+  at(): number
+  /** Another one, from a place on. */
+  from(at: number): Reader
+  bytes(length: number): Promise<DataView>
+  /** A whole number of 4 bytes. */
+  number(bytes: 4): Promise<number>
+  /** A whole number of 8 bytes; `least`: each thing that it counts takes so many bytes at least, and they must be there. */
+  size(what: string, least?: number): Promise<number>
+  text(what: string): Promise<string>
+  skip(length: number): void
+  skipText(what: string): Promise<void>
+  error(message: string): ModelFormatError
+}
+
+function createReader(source: ByteSource, start = 0): Reader {
+  const { name, size: total } = source
+  let position = start
+  let piece = new Uint8Array()
+  let pieceStart = 0
+  const error = (message: string): ModelFormatError => new ModelFormatError(`${name}: ${message}`)
+
+  function need(length: number): void {
+    if (length > total - position) {
+      throw error(`it ends at byte ${total}, but ${length} bytes are needed at ${position}: it is truncated or damaged`)
+    }
+  }
+
+  async function bytes(length: number): Promise<DataView> {
+    need(length)
+    if (position < pieceStart || position + length > pieceStart + piece.length) {
+      pieceStart = position
+      piece = new Uint8Array(await source.read(position, Math.min(total - position, Math.max(length, pieceBytes))))
+    }
+    const view = new DataView(piece.buffer, piece.byteOffset + position - pieceStart, length)
+    position += length
+    return view
+  }
+
+  async function size(what: string, least = 0): Promise<number> {
+    const value = Number((await bytes(8)).getBigUint64(0, true))
+    if (!Number.isSafeInteger(value) || value * least > total - position) {
+      throw error(`${what} is ${value}, more than its ${total} bytes can hold`)
+    }
+    return value
+  }
+
+  async function textLength(what: string): Promise<number> {
+    const length = await size(`the length of ${what}`, 1)
+    if (length > longestText) throw error(`${what} has ${length} bytes; at most ${longestText} are read`)
+    return length
+  }
+
+  return {
+    at: () => position,
+    from: (at) => createReader(source, at),
+    bytes,
+    number: async () => (await bytes(4)).getUint32(0, true),
+    size,
+    async text(what) {
+      const { buffer, byteOffset, byteLength } = await bytes(await textLength(what))
+      return new TextDecoder().decode(new Uint8Array(buffer, byteOffset, byteLength))
+    },
+    skip(length) {
+      need(length)
+      position += length
+    },
+    async skipText(what) {
+      const length = await textLength(what)
+      need(length)
+      position += length
+    },
+    error,
+  }
+}
