@@ -7,7 +7,7 @@ import { tfjsModules } from 'drafthorse/engine/tfjs'
 export const peers: string = fileURLToPath(new URL('../../peers/', import.meta.url))
 
 /** Runs `body` in the folder whose packages are to be found. */
-async function inPeers<R>(body: () => Promise<R>): Promise<R> {
+export async function inPeers<R>(body: () => Promise<R>): Promise<R> {
   const before = process.cwd()
   process.chdir(peers)
   try {
