@@ -15,7 +15,7 @@ case "$*" in
     name=tfjs-node wheel_name=tensorflow-cpu
     sha256=54660c074d7241a503e81edfd9f5ef5af88f64051b72e2945f26318c790f2d26 ;;
   --cuda)
-    name=tfjs-node-gpu wheel_name=tensorflow # 475 MB to download, 1.1 GB on disk
+    name=tfjs-node-gpu wheel_name=tensorflow # 475 MB to download, 1 GB on disk
     sha256=bb0edd69103c154245c5f209f0507355cc68ba7e4de350084bc31edc562478e4 ;;
   *) fail "expected --cuda or nothing, but got: $*" ;;
 esac
