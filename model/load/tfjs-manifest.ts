@@ -22,8 +22,8 @@ export interface ManifestTensor {
   readonly shape: readonly number[]
   readonly storedAs: ManifestType
   /**
-   * Reads and decodes it, to f32 bytes, row-major and little-endian. At its peak that takes twice the bytes that files
-   * hold of it, and 4 bytes a value.
+   * Reads and decodes it, to f32 bytes, row-major and little-endian. That takes at most twice the bytes that files hold
+   * of it, and 4 bytes a value.
    */
   read(): Promise<Uint8Array>
 }
