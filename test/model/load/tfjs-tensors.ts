@@ -9,7 +9,7 @@ export interface MadeTensor {
 
 const real = fc.float({ noNaN: true, noDefaultInfinity: true })
 
-/** Tensors of all types, with values worked out here. Halves are whole numbers and halves of them, which f16 holds. */
+/** Up to five tensors, each of any type, with names of their own. */
 export const someTensors: fc.Arbitrary<MadeTensor[]> = fc
   .array(
     fc.oneof(
