@@ -3,7 +3,9 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
-import { listBackends, openBackend } from '../engine/open.ts'
+import type { Capabilities } from '../engine/backend.ts'
+import { BackendUnavailableError } from '../engine/errors.ts'
+import { type BackendListing, listBackends, openBackend } from '../engine/open.ts'
 import { openCheckpoint } from '../model/load/checkpoint.ts'
 import { summarize } from '../model/weights.ts'
 import { describeSkip } from './summary.ts'
@@ -38,17 +40,26 @@ function here() {
   }
 }
 
-async function backends() {
-  const listed = await listBackends()
-  return Promise.all(
-    listed.map(async (listing) => {
-      if (!listing.available) return listing
-      const backend = await openBackend(listing.name)
-      const { capabilities } = backend
-      await backend.dispose()
-      return { ...listing, capabilities }
-    }),
-  )
+type OpenedListing = BackendListing & { readonly capabilities?: Capabilities }
+
+/** One after the other: backends on TensorFlow.js share it, and it has one that is active. */
+async function backends(): Promise<OpenedListing[]> {
+  const report: OpenedListing[] = []
+  for (const listing of await listBackends()) report.push(listing.available ? await opened(listing) : listing)
+  return report
+}
+
+/** What a backend can do, or why it does not open although its packages are there. */
+async function opened(listing: BackendListing): Promise<OpenedListing> {
+  try {
+    const backend = await openBackend(listing.name)
+    const { capabilities } = backend
+    await backend.dispose()
+    return { ...listing, capabilities }
+  } catch (error) {
+    if (!(error instanceof BackendUnavailableError)) throw error
+    return { name: listing.name, available: false, reason: error.message }
+  }
 }
 
 async function model(source: string) {
@@ -86,7 +97,7 @@ function describe({ version, node, platform, cores, backends, model }: Report): 
   ]
   const columns = [{ title: 'backend' }, { title: 'runs here' }, { title: 'weights' }, { title: 'on' }]
   const rows = backends.map((backend) =>
-    'capabilities' in backend
+    backend.capabilities
       ? [backend.name, 'yes', backend.capabilities.dtypes.join(', '), backend.capabilities.device]
       : [backend.name, 'no', '', backend.reason ?? ''],
   )

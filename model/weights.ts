@@ -117,8 +117,8 @@ export function runningDType(
 /** What a model is made of, in numbers. */
 export interface WeightsSummary {
   readonly parameters: number
-  /** Number of tensors by the type that the file holds, and by the type that runs. */
-  readonly stored: Readonly<Partial<Record<StoredDType, number>>>
+  /** Number of tensors by the type that the file holds, in the words of its format, and by the type that runs. */
+  readonly stored: Readonly<Partial<Record<string, number>>>
   readonly running: Readonly<Partial<Record<WeightDType, number>>>
 }
 
@@ -132,14 +132,15 @@ export function summarize(
   { backend, dtype }: { backend: Backend; dtype?: WeightDType | undefined },
 ): WeightsSummary {
   checkTensors(tensors, config)
-  const stored: Partial<Record<StoredDType, number>> = {}
+  const stored: Partial<Record<string, number>> = {}
   const running: Partial<Record<WeightDType, number>> = {}
   let parameters = 0
   for (const name of tensorShapes(config).keys()) {
     const tensor = tensors.get(name)!
     const runs = runningDType(tensor, backend, dtype)
     parameters += elementCount(tensor.shape)
-    stored[tensor.dtype] = (stored[tensor.dtype] ?? 0) + 1
+    const held = tensor.storedAs ?? tensor.dtype
+    stored[held] = (stored[held] ?? 0) + 1
     running[runs] = (running[runs] ?? 0) + 1
   }
   if (dtype && !running[dtype]) {

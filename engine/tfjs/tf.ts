@@ -5,6 +5,7 @@ export interface TfTensor {
   readonly shape: readonly number[]
   readonly dtype: string
   data(): Promise<Float32Array | Int32Array | Uint8Array>
+  dataSync(): Float32Array | Int32Array | Uint8Array
   dispose(): void
 }
 
@@ -35,12 +36,27 @@ export interface Tf {
   gather(x: TfTensor, indices: TfTensor, axis: number): TfTensor
   tensorScatterUpdate(x: TfTensor, indices: TfTensor, updates: TfTensor): TfTensor
   setBackend(name: string): Promise<boolean>
-  getBackend(): string
+  /** `undefined` as long as none was set. */
+  getBackend(): string | undefined
   ready(): Promise<void>
   backend(): unknown
   memory(): { readonly numTensors: number; readonly numBytes: number }
   enableProdMode(): void
   env(): { set(flag: string, value: number | boolean): void }
+  readonly io: {
+    /** The tensors whose bytes follow each other in the buffers, cut anywhere, by name. */
+    decodeWeights(buffers: ArrayBuffer[], specs: readonly WeightSpec[]): Readonly<Record<string, TfTensor>>
+  }
+}
+
+/** How a weight is written in TensorFlow.js's own form: as f32, as f16, or as whole numbers n for `n * scale + min`. */
+export interface WeightSpec {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly dtype: 'float32'
+  readonly quantization?:
+    | { readonly dtype: 'float16' }
+    | { readonly dtype: 'uint8' | 'uint16'; readonly scale: number; readonly min: number }
 }
 
 /** The backend object of tfjs-node, which runs any op of TensorFlow by name. */

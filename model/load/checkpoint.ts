@@ -19,13 +19,16 @@ import {
   type SafetensorsTensor,
   weightType,
 } from './safetensors.ts'
+import { openTfjsManifest, tfjsManifests } from './tfjs-manifest.ts'
 
 /** A weight in a file, under its Hugging Face name, not read yet. */
 export interface StoredTensor {
   readonly name: string
   readonly shape: readonly number[]
-  /** Throws `DTypeError` for a type that weights do not have, as `read` does. */
+  /** The type that `read` gives. Throws `DTypeError` for a type that weights do not have, as `read` does. */
   readonly dtype: StoredDType
+  /** What the file holds, in the words of its format, where `read` decodes it: `uint8` of TensorFlow.js, say. */
+  readonly storedAs?: string
   /** Reads its bytes: row-major, little-endian, as many as type and shape say. Not to be written to. */
   read(): Promise<Uint8Array>
 }
@@ -33,7 +36,7 @@ export interface StoredTensor {
 /** An open model. Its files stay open until `close`. */
 export interface Checkpoint {
   readonly name: string
-  readonly format: 'safetensors' | 'gguf' | 'llama2c'
+  readonly format: 'safetensors' | 'tfjs' | 'gguf' | 'llama2c'
   readonly config: LlamaConfig
   readonly tensors: ReadonlyMap<string, StoredTensor>
   /** `undefined` for a model without one. */
@@ -45,11 +48,12 @@ export interface Checkpoint {
 }
 
 /**
- * Opens a model: `'stories'` for the embedded one, the path of a folder in Hugging Face layout (config.json, safetensors,
- * tokenizer.json), of a `.safetensors` file in such a folder, of a `.gguf` file (a tokenizer.json beside it counts), of a
- * llama2.c `.bin` file, or files by another way. Reads
- * headers and the tokenizer, and no weights. Throws {@link NotFoundError} for what is missing, and
- * {@link ModelFormatError} for what is damaged or of another kind.
+ * Opens a model: `'stories'` for the embedded one, the path of a folder in Hugging Face layout (config.json, safetensors
+ * or TensorFlow.js's model.json, tokenizer.json), of a `.safetensors` or model.json file in such a folder, of a `.gguf`
+ * file (a tokenizer.json beside it counts), of a llama2.c `.bin` file, or files by another way. Reads headers and the
+ * tokenizer, and no weights. Throws {@link NotFoundError} for what is missing, {@link ModelFormatError} for what is damaged
+ * or of another kind, and {@link BackendUnavailableError} where TensorFlow.js would be needed to decode weights and is not
+ * installed.
  */
 export async function openCheckpoint(source: string | URL | ModelFiles): Promise<Checkpoint> {
   if (source === embeddedName) return open(await openEmbedded())
@@ -60,11 +64,12 @@ export async function openCheckpoint(source: string | URL | ModelFiles): Promise
 
 async function open(files: ModelFiles): Promise<Checkpoint> {
   const { file } = files
-  if (file === undefined || /\.safetensors(\.index\.json)?$/i.test(file)) return openFolder(files)
+  const ofFolder = file === undefined || /\.safetensors(\.index\.json)?$/i.test(file) || tfjsManifests.includes(file)
+  if (ofFolder) return openFolder(files)
   if (/\.gguf$/i.test(file)) return openGgufModel(files, file)
   if (/\.bin$/i.test(file)) return openLlama2cModel(files, file)
   throw new ModelFormatError(
-    `cannot read ${quote(file)}: a model is a folder with config.json and safetensors, a .gguf file, or a llama2.c .bin file`,
+    `cannot read ${quote(file)}: a model is a folder with config.json and safetensors or TensorFlow.js's model.json, a .gguf file, or a llama2.c .bin file`,
   )
 }
 
@@ -83,9 +88,23 @@ async function openFolder(files: ModelFiles): Promise<Checkpoint> {
   const tokenizer = await readTokenizer(files, config.vocabSize)
   const skip = await readSkip(files, config)
   const weights = await openWeights(files)
+  return { name: files.name, config, tokenizer, skip, ...weights }
+}
+
+type OpenWeights = Pick<Checkpoint, 'format' | 'tensors' | 'close'>
+
+async function openSafetensorsWeights(opening: Promise<OpenSafetensors>): Promise<OpenWeights> {
+  const { tensors: stored, close } = await opening
   const tensors = new Map<string, StoredTensor>()
-  for (const tensor of weights.tensors.values()) tensors.set(tensor.name, asWeight(tensor))
-  return { name: files.name, format: 'safetensors', config, tensors, tokenizer, skip, close: weights.close }
+  for (const tensor of stored.values()) tensors.set(tensor.name, asWeight(tensor))
+  return { format: 'safetensors', tensors, close }
+}
+
+async function openTfjsWeights(files: ModelFiles, path: string): Promise<OpenWeights> {
+  const { tensors: stored, close } = await openTfjsManifest(files, path)
+  const tensors = new Map<string, StoredTensor>()
+  for (const [name, tensor] of stored) tensors.set(name, { ...tensor, dtype: 'f32' })
+  return { format: 'tfjs', tensors, close }
 }
 
 function asWeight(tensor: SafetensorsTensor): StoredTensor {
@@ -103,20 +122,22 @@ function asWeight(tensor: SafetensorsTensor): StoredTensor {
   }
 }
 
-async function openWeights(files: ModelFiles): Promise<OpenSafetensors> {
+async function openWeights(files: ModelFiles): Promise<OpenWeights> {
   const [single, index] = ['model.safetensors', 'model.safetensors.index.json']
   const { file } = files
-  if (file !== undefined)
-    return file.endsWith('.json') ? openShardedSafetensors(files, file) : openSafetensors(files, file)
-  if (await has(files, single)) return openSafetensors(files, single)
-  if (await has(files, index)) return openShardedSafetensors(files, index)
-  for (const other of ['pytorch_model.bin', 'pytorch_model.bin.index.json']) {
-    if (!(await has(files, other))) continue
+  const found = file ?? (await firstOf(files, [single, index, ...tfjsManifests]))
+  if (found !== undefined && tfjsManifests.includes(found)) return openTfjsWeights(files, found)
+  if (found?.endsWith('.json')) return openSafetensorsWeights(openShardedSafetensors(files, found))
+  if (found !== undefined) return openSafetensorsWeights(openSafetensors(files, found))
+  const other = await firstOf(files, ['pytorch_model.bin', 'pytorch_model.bin.index.json'])
+  if (other !== undefined) {
     throw new ModelFormatError(
       `model "${files.name}" has its weights in ${other}, which is not read: convert it to safetensors (save_pretrained of transformers does)`,
     )
   }
-  throw new NotFoundError(`model "${files.name}" has neither "${single}" nor "${index}"`)
+  throw new NotFoundError(
+    `model "${files.name}" has neither "${single}" nor "${index}" nor TensorFlow.js's "model.json"`,
+  )
 }
 
 async function openGgufModel(files: ModelFiles, file: string): Promise<Checkpoint> {
@@ -171,8 +192,11 @@ async function readSkip(files: ModelFiles, { numHiddenLayers }: LlamaConfig): Pr
   return skip
 }
 
-async function has(files: ModelFiles, path: string): Promise<boolean> {
-  const source = await files.open(path)
-  await source?.close()
-  return source !== undefined
+async function firstOf(files: ModelFiles, paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) {
+    const source = await files.open(path)
+    await source?.close()
+    if (source) return path
+  }
+  return undefined
 }

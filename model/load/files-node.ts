@@ -131,8 +131,10 @@ function cacheOf(folder: string): { folder: string; name: string } | undefined {
 
 function modelName(folder: string, file: string | undefined): string {
   const stem = file === undefined ? '' : basename(file, extname(file))
-  // model.safetensors and model.safetensors.index.json are named after their folder.
-  return stem === '' || /^model(\.|$)/.test(stem) ? (cacheOf(folder)?.name ?? basename(folder)) : stem
+  // model.safetensors, model.safetensors.index.json, model.json and weights_manifest.json are named after their folder.
+  return stem === '' || /^(model(\.|$)|weights_manifest$)/.test(stem)
+    ? (cacheOf(folder)?.name ?? basename(folder))
+    : stem
 }
 
 function missing(path: string): string {

@@ -5,6 +5,7 @@ import type { StoredDType } from '../../engine/dtype.ts'
 import { DTypeError, ModelFormatError } from '../../engine/errors.ts'
 import { type ByteSource, checkFileName, type ModelFiles, openRequired } from './files.ts'
 import { asObject, describe, isObject, parseJson, quote, readJson } from './json.ts'
+import { claimedSize, isWholeNumbers } from './shape.ts'
 
 /** Bits of one value, by the format's names of its types. */
 const bitsOf: ReadonlyMap<unknown, number> = new Map([
@@ -187,27 +188,13 @@ function parseEntry(name: string, entry: unknown, file: string): Span {
     throw new ModelFormatError(`${where} has the data_offsets ${quote(offsets)}; expected [begin, end] in bytes`)
   }
   const [begin, end] = [offsets[0]!, offsets[1]!]
-  const bytes = bitSize(bits, shape) / 8
+  const bytes = claimedSize(shape, bits) / 8
   if (bytes !== end - begin) {
     throw new ModelFormatError(
       `${where} is ${dtype} ${quote(shape)}, which is ${bytes} bytes, but its data_offsets ${quote(offsets)} hold ${end - begin}`,
     )
   }
   return { name, dtype, shape, begin, end }
-}
-
-/** `Infinity` once the count is too large to be exact, even if a later dimension is 0. */
-function bitSize(bits: number, shape: readonly number[]): number {
-  let size = bits
-  for (const dimension of shape) {
-    size *= dimension
-    if (!Number.isSafeInteger(size)) return Number.POSITIVE_INFINITY
-  }
-  return size
-}
-
-function isWholeNumbers(value: unknown): value is readonly number[] {
-  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0)
 }
 
 function checkTiling(spans: Span[], { file, dataSize }: { file: string; dataSize: number }): void {

@@ -16,11 +16,12 @@ export function run(
   args: readonly string[],
   {
     input = '',
+    cwd,
     onOutput,
-  }: { input?: string; onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void } = {},
+  }: { input?: string; cwd?: string; onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void } = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, FORCE_COLOR: '' } })
+    const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, FORCE_COLOR: '' } })
     const ended = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       ended.stdout += text

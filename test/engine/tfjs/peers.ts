@@ -7,7 +7,7 @@ import { tfjsModules } from 'drafthorse/engine/tfjs'
 export const peers: string = fileURLToPath(new URL('../../peers/', import.meta.url))
 
 /** Runs `body` in the folder whose packages are to be found. */
-async function inPeers<R>(body: () => Promise<R>): Promise<R> {
+export async function inPeers<R>(body: () => Promise<R>): Promise<R> {
   const before = process.cwd()
   process.chdir(peers)
   try {
@@ -23,9 +23,14 @@ export function openTfjs(name: string): Promise<Backend> {
 
 /** Why a backend cannot run here, or nothing. */
 export async function missing(name: string): Promise<string | undefined> {
-  const binding = `${peers}node_modules/@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node`
-  if (name === 'tfjs:tensorflow' && !existsSync(binding)) return 'the TensorFlow of test/peers is not built'
+  if (name === 'tfjs:tensorflow' && !['tfjs-node-gpu', 'tfjs-node'].some(isBuilt)) {
+    return 'the TensorFlow of test/peers is not built'
+  }
   const module = tfjsModules.find((each) => each.name === name)!
   const reason = await inPeers(async () => module.unavailable?.())
   return reason === undefined ? undefined : `${name} of test/peers: ${reason}`
+}
+
+function isBuilt(name: string): boolean {
+  return existsSync(`${peers}node_modules/@tensorflow/${name}/lib/napi-v8/tfjs_binding.node`)
 }

@@ -117,7 +117,7 @@ describe('openCheckpoint', () => {
     await fails(
       () => openCheckpoint(files({ 'model.safetensors': undefined })),
       'ERR_NOT_FOUND',
-      /neither "model\.safetensors" nor "model\.safetensors\.index\.json"/,
+      /neither "model\.safetensors" nor "model\.safetensors\.index\.json" nor TensorFlow\.js's "model\.json"/,
     )
     await fails(() => openCheckpoint(join(hf, 'none')), 'ERR_NOT_FOUND', /none/)
     await fails(() => openCheckpoint('owner/name'), 'ERR_NOT_FOUND', /does not download/)
