@@ -2,7 +2,7 @@
 // be larger than memory: its head is read in pieces, every count is checked against the bytes that are left, and arrays
 // (a vocabulary has a hundred thousand texts) are passed over until somebody asks for one.
 
-import { ModelFormatError } from '../../engine/errors.ts'
+import { createReader, type Reader } from './byte-reader.ts'
 import type { ByteSource } from './files.ts'
 import { quote } from './json.ts'
 
@@ -61,12 +61,6 @@ const arrayType = 9
 
 /** The format's own limit. */
 const mostAxes = 4
-
-/** Bytes of a name or a text that are believed; a chat template has some 10,000. */
-const longestText = 16_000_000
-
-/** Bytes of the head that are read at once. */
-const pieceBytes = 2 ** 20
 
 export type GgufScalar = number | boolean | string
 
@@ -235,83 +229,5 @@ async function readArray(head: Reader, where: string): Promise<GgufArray> {
       for (let i = 0; i < length; i++) values.push(await readScalar(again, { type, where }))
       return values
     },
-  }
-}
-
-/** Reads numbers and texts one after the other, from pieces of the file. */
-interface Reader {
-  /** Where it stands, in bytes. */
-  at(): number
-  /** Another one, from a place on. */
-  from(at: number): Reader
-  bytes(length: number): Promise<DataView>
-  /** A whole number of 4 bytes. */
-  number(bytes: 4): Promise<number>
-  /** A whole number of 8 bytes; `least`: each thing that it counts takes so many bytes at least, and they must be there. */
-  size(what: string, least?: number): Promise<number>
-  text(what: string): Promise<string>
-  skip(length: number): void
-  skipText(what: string): Promise<void>
-  error(message: string): ModelFormatError
-}
-
-function createReader(source: ByteSource, start = 0): Reader {
-  const { name, size: total } = source
-  let position = start
-  let piece = new Uint8Array()
-  let pieceStart = 0
-  const error = (message: string): ModelFormatError => new ModelFormatError(`${name}: ${message}`)
-
-  function need(length: number): void {
-    if (length > total - position) {
-      throw error(`it ends at byte ${total}, but ${length} bytes are needed at ${position}: it is truncated or damaged`)
-    }
-  }
-
-  async function bytes(length: number): Promise<DataView> {
-    need(length)
-    if (position < pieceStart || position + length > pieceStart + piece.length) {
-      pieceStart = position
-      piece = new Uint8Array(await source.read(position, Math.min(total - position, Math.max(length, pieceBytes))))
-    }
-    const view = new DataView(piece.buffer, piece.byteOffset + position - pieceStart, length)
-    position += length
-    return view
-  }
-
-  async function size(what: string, least = 0): Promise<number> {
-    const value = Number((await bytes(8)).getBigUint64(0, true))
-    if (!Number.isSafeInteger(value) || value * least > total - position) {
-      throw error(`${what} is ${value}, more than its ${total} bytes can hold`)
-    }
-    return value
-  }
-
-  async function textLength(what: string): Promise<number> {
-    const length = await size(`the length of ${what}`, 1)
-    if (length > longestText) throw error(`${what} has ${length} bytes; at most ${longestText} are read`)
-    return length
-  }
-
-  return {
-    at: () => position,
-    from: (at) => createReader(source, at),
-    bytes,
-    number: async () => (await bytes(4)).getUint32(0, true),
-    size,
-    async text(what) {
-      const { buffer, byteOffset, byteLength } = await bytes(await textLength(what))
-      return new TextDecoder().decode(new Uint8Array(buffer, byteOffset, byteLength))
-    },
-    skip(length) {
-      need(length)
-      position += length
-    },
-    async skipText(what) {
-      const length = await textLength(what)
-      need(length)
-      position += length
-    },
-    error,
   }
 }
