@@ -11,6 +11,8 @@ export interface PassCost {
   readonly ms: Spread
   /** `T(rows) / T(1)`, by medians. */
   readonly ratio: number
+  /** Operations of the backend's library in one pass, and microseconds for each, where it counts them. */
+  readonly operations?: { readonly count: number; readonly microseconds: number }
 }
 
 /** Measures passes of these numbers of rows after `context` cached tokens, interleaved. The first has to be 1. */
@@ -23,21 +25,27 @@ export async function passCosts(
   const ids = (start: number, count: number): Int32Array =>
     Int32Array.from({ length: count }, (_, i) => token(start + i))
 
+  const { backend } = model
+  const operations = new Map<number, number>()
+
   async function pass(count: number): Promise<number> {
+    const before = backend.operations?.()
     const started = performance.now()
-    const arena = model.backend.arena()
+    const arena = backend.arena()
     try {
       const rows = model.rows([{ sequence, count }], arena)
       const hidden = model.run(model.embed(ids(sequence.length, count), rows), rows)
-      await model.backend.read([model.select(model.head(hidden, rows), rows).ids])
+      await backend.read([model.select(model.head(hidden, rows), rows).ids])
     } finally {
       arena.release()
     }
-    return performance.now() - started
+    const ms = performance.now() - started
+    if (before !== undefined) operations.set(count, backend.operations!() - before)
+    return ms
   }
 
   try {
-    const step = model.backend.capabilities.passRows
+    const step = backend.capabilities.passRows
     for (let start = 0; start < context; start += step) {
       await turn()
       const count = Math.min(step, context - start)
@@ -48,7 +56,16 @@ export async function passCosts(
     const sides = sizes.map((count) => ({ name: `${count}`, run: () => pass(count) }))
     const figures = await interleave(sides, { rounds: repeats, warmup: 3, turn })
     const spreads = sizes.map((count) => spread(figures.get(`${count}`)!))
-    return sizes.map((rows, i) => ({ rows, ms: spreads[i]!, ratio: spreads[i]!.median / spreads[0]!.median }))
+    return sizes.map((rows, i) => {
+      const ms = spreads[i]!
+      const count = operations.get(rows)
+      return {
+        rows,
+        ms,
+        ratio: ms.median / spreads[0]!.median,
+        ...(count && { operations: { count, microseconds: (ms.median * 1000) / count } }),
+      }
+    })
   } finally {
     sequence.dispose()
   }

@@ -175,13 +175,25 @@ function describe(model: Model, result: DecodeBench): string {
       `${row.identical} of ${result.prompts}`,
     ]),
   )
+  const counts = result.passCosts.some(({ operations }) => operations)
   const passes = formatTable(
     [
       { title: 'rows in a pass', align: 'right' },
       { title: 'ms', align: 'right' },
       { title: 'T(m)/T(1)', align: 'right' },
+      ...(counts
+        ? [
+            { title: 'operations', align: 'right' as const },
+            { title: 'us each', align: 'right' as const },
+          ]
+        : []),
     ],
-    result.passCosts.map(({ rows, ms, ratio }) => [`${rows}`, figure(ms, 2), ratio.toFixed(2)]),
+    result.passCosts.map(({ rows, ms, ratio, operations }) => [
+      `${rows}`,
+      figure(ms, 2),
+      ratio.toFixed(2),
+      ...(operations ? [`${operations.count}`, operations.microseconds.toFixed(1)] : []),
+    ]),
   )
   return `${about.join('\n')}\n\n${ways}\n\n${passes}\n`
 }
