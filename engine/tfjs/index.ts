@@ -58,7 +58,7 @@ async function open(name: TfjsName, { threads }: OpenOptions): Promise<Backend<T
   let rowInvariant = await findLimits(device, use)
   const { device: words, kind } = describe(name, loaded, device)
   const running = threadsOf(name, loaded)
-  const fixed = `${running} thread${running > 1 ? 's' : ''}, for ${threads} came after its library was loaded`
+  const fixed = `${running} thread${running > 1 ? 's' : ''} (not ${threads}: its library was loaded before)`
   const { max } = device.limits
   return createBackend({
     name: `tfjs:${name}`,

@@ -11,16 +11,17 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Runs the program to its end; `onOutput` sees standard output grow. */
+/** Runs the program to its end, in the folder `cwd`; `onOutput` sees standard output grow. */
 export function run(
   args: readonly string[],
   {
     input = '',
     onOutput,
-  }: { input?: string; onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void } = {},
+    cwd,
+  }: { input?: string; cwd?: string; onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void } = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, FORCE_COLOR: '' } })
+    const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, FORCE_COLOR: '' } })
     const ended = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       ended.stdout += text

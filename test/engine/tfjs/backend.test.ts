@@ -44,13 +44,33 @@ describe('a pass of the embedded model', () => {
   }
 })
 
+describe('memory of a model on TensorFlow.js', () => {
+  it('is asked for as a whole, before anything is uploaded', async function () {
+    await expectTfjs(this, 'tfjs:cpu')
+    const backend = await openTfjs('tfjs:cpu')
+    const free = process.availableMemory()
+    const each = { shape: [1024, 1024], dtype: 'f32' } as const
+    const many = Array.from({ length: Math.ceil((2 * free) / 2 ** 22) }, () => each)
+    await assert.rejects(backend.prepare!(many), {
+      code: 'ERR_OUT_OF_MEMORY',
+      message: new RegExp(`has room for \\d+ bytes, and a model of ${many.length * 2 ** 22} bytes of weights`),
+    })
+    await backend.prepare!([each])
+    await assert.rejects(backend.prepare!([{ shape: [-4], dtype: 'f32' }]), { code: 'ERR_SHAPE' })
+    await assert.rejects(backend.prepare!([{ shape: [32], dtype: 'q8_0' }]), { code: 'ERR_DTYPE' })
+    assert.equal(backend.memory().bytes, 0)
+    await backend.dispose()
+    await assert.rejects(backend.prepare!([each]), { code: 'ERR_DISPOSED' })
+  })
+})
+
 describe('threads of tfjs:tensorflow', () => {
   it('are those that its library was loaded with, whatever is asked for later', async function () {
     await expectTfjs(this, 'tfjs:tensorflow')
     const told = await tell(process.execPath, { threads: [1, 3], tokens: 0 })
     assert.deepEqual(told.threads, [1, 1])
     assert.ok(!/thread/.test(told.devices[0]!), told.devices[0])
-    assert.match(told.devices[1]!, /1 thread, for 3 came after its library was loaded/)
+    assert.match(told.devices[1]!, /, 1 thread \(not 3: its library was loaded before\)$/)
   })
 })
 

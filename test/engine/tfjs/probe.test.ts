@@ -4,11 +4,16 @@ import { execFile } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { generate, loadModel } from 'drafthorse'
+import type { BackendModule } from 'drafthorse/engine'
+import type { TfjsTensor } from 'drafthorse/engine/tfjs'
+import { createBackend } from '../../../engine/tfjs/backend.ts'
 import { createDevice, type Device } from '../../../engine/tfjs/device.ts'
 import { type Eager, publicEager } from '../../../engine/tfjs/eager.ts'
 import { findLimits, fitLimits, type Use } from '../../../engine/tfjs/probe.ts'
 import { multiply } from '../../../engine/tfjs/rows.ts'
 import type { Tf, TfTensor } from '../../../engine/tfjs/tf.ts'
+import { folderOf } from '../../checkpoints.ts'
 import { skipUnless, skipUnlessPossible } from '../../skip.ts'
 import { missing, peers } from './peers.ts'
 import type { Proof } from './prove.ts'
@@ -122,6 +127,36 @@ describe('the probe on a device of whose kernels something is known', () => {
       assert.equal(await findLimits(device, use), false)
     })
   }
+
+  it('leaves a backend that decodes where it says no', async () => {
+    const activate = use.activate
+    const module: BackendModule<TfjsTensor> = {
+      name: 'wobbly',
+      async open() {
+        const device = deviceWith(broken['products differ from call to call']!)
+        const rowInvariant = await findLimits(device, use)
+        return createBackend({
+          name: 'wobbly',
+          device,
+          activate,
+          capabilities: { rowInvariant, dtypes: ['f32'], threads: 1, passRows: 32, device: 'a test', kind: 'software' },
+          room: { tensor: () => undefined, all: () => undefined },
+          fit: async () => {},
+          close: () => {},
+        })
+      },
+    }
+    await using model = await loadModel(folderOf('llama2-f32'), { backend: module })
+    assert.equal(model.backend.capabilities.rowInvariant, false)
+    const options = { maxNewTokens: 12, ignoreEos: true }
+    for (const way of [
+      { draft: 'none' },
+      { draft: 'skip', skip: { attention: [1], mlp: [1] }, draftLength: 3 },
+    ] as const) {
+      const { tokens } = await generate(model, [5, 99, 3], { ...options, ...way }).result
+      assert.equal(tokens.length, 12)
+    }
+  })
 
   it('gives a weight limits of its own where the device’s do not hold for its shape', async () => {
     const device = deviceWith(({ matMulTransposed }) => ({
