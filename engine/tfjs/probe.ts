@@ -51,6 +51,9 @@ const parts: readonly Part[] = [
   { from: 20, count: 6 },
 ]
 
+/** Of these what a weight of a model is tried with: what decoding uses, and prompts. */
+const fewParts = parts.filter(({ from, count }) => count <= 9 || (from === 0 && count === mostRows))
+
 export interface Use {
   /** The kernels there are, the one to be preferred first. */
   readonly kernels: readonly Kernel[]
@@ -83,14 +86,14 @@ export async function fitLimits(device: Device, shape: Shape, { kernels, activat
   const isSmall = out * size < smallWeight
   const order = kernels.filter((kernel) => (kernel === 'small') === isSmall)
   order.push(...kernels.filter((kernel) => !order.includes(kernel)))
-  const usual = device.limits.kernel === order[0] ? [device.limits] : []
+  const usual = { ...device.limits, kernel: order[0]! }
   activate()
   let limits: RowLimits = device.limits
   // As tall as tells: past that it is only more of the same.
   const trial = productTrial(device, [Math.min(out, Math.ceil(smallWeight / size)), size], () => limits)
   let found = false
-  for (limits of [...usual, ...candidates(order)]) {
-    found = await holds(trial)
+  for (limits of [usual, ...candidates(order)]) {
+    found = await holds(trial, { parts: fewParts, activate })
     activate()
     if (found) break
   }
@@ -114,7 +117,7 @@ async function allHold(device: Device, { kernels, activate }: Use): Promise<bool
   for (const make of makers) {
     activate()
     const trial = make(device)
-    const good = await holds(trial)
+    const good = await holds(trial, { parts, activate })
     activate()
     trial.free()
     if (!good) return false
@@ -123,10 +126,18 @@ async function allHold(device: Device, { kernels, activate }: Use): Promise<bool
 }
 
 /** Whether each part of a trial's rows has the bits that these rows have among all. */
-async function holds(trial: Trial): Promise<boolean> {
-  const [all, ...some] = await Promise.all([{ from: 0, count: trialRows }, ...parts].map((part) => trial.run(part)))
-  const size = all!.length / trialRows
-  return some.every((found, i) => agree(found, all!.subarray(parts[i]!.from * size)))
+async function holds(
+  trial: Trial,
+  { parts, activate }: { parts: readonly Part[]; activate: () => void },
+): Promise<boolean> {
+  activate()
+  const all = await trial.run({ from: 0, count: trialRows })
+  const size = all.length / trialRows
+  for (const part of parts) {
+    activate()
+    if (!agree(await trial.run(part), all.subarray(part.from * size))) return false
+  }
+  return true
 }
 
 /** Whether `some` is what `all` begins with. */

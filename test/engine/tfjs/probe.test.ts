@@ -53,6 +53,7 @@ describe('the probe on a device of whose kernels something is known', () => {
     const require = createRequire(peers)
     tf = require('@tensorflow/tfjs-core') as Tf // its types are not installed
     require('@tensorflow/tfjs-backend-cpu')
+    tf.enableProdMode()
   })
 
   const use: Use = { kernels: ['large'], activate: () => void tf.setBackend('cpu') }
