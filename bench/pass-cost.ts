@@ -21,6 +21,8 @@ export interface PassCost {
   readonly ms: Spread
   /** Over the cost of the first kind, by medians. */
   readonly ratio: number
+  /** Operations of the backend's library in one pass, and microseconds for each, where it counts them. */
+  readonly operations?: { readonly count: number; readonly microseconds: number }
 }
 
 export interface PassCostOptions {
@@ -43,7 +45,8 @@ export async function passCosts(
   const ids = (start: number, count: number): Int32Array =>
     Int32Array.from({ length: count }, (_, i) => token(start + i))
 
-  async function pass({ rows: count, skip = noSkip }: PassKind): Promise<number> {
+  async function pass({ rows: count, skip = noSkip }: PassKind): Promise<{ ms: number; operations: number }> {
+    const before = backend.operations?.()
     const started = performance.now()
     const arena = backend.arena()
     try {
@@ -53,7 +56,8 @@ export async function passCosts(
     } finally {
       arena.release()
     }
-    return performance.now() - started
+    const ms = performance.now() - started
+    return { ms, operations: before === undefined ? 0 : backend.operations!() - before }
   }
 
   try {
@@ -64,15 +68,28 @@ export async function passCosts(
       await pass({ rows })
       advance(sequence, rows)
     }
-    const sides = passes.map((kind, i) => ({ name: `${i}`, run: () => pass(kind) }))
+    const counts: number[] = []
+    const sides = passes.map((kind, i) => ({
+      name: `${i}`,
+      async run() {
+        const { ms, operations } = await pass(kind)
+        counts[i] = operations
+        return ms
+      },
+    }))
     const figures = await interleave(sides, { rounds: repeats, warmup: 3, turn })
     const spreads = passes.map((_, i) => spread(figures.get(`${i}`)!))
-    return passes.map(({ rows, skip = noSkip }, i) => ({
-      rows,
-      skipped: llama.sublayers - planSkip(skip, config.numHiddenLayers).run,
-      ms: spreads[i]!,
-      ratio: spreads[i]!.median / spreads[0]!.median,
-    }))
+    return passes.map(({ rows, skip = noSkip }, i) => {
+      const ms = spreads[i]!
+      const count = counts[i]
+      return {
+        rows,
+        skipped: llama.sublayers - planSkip(skip, config.numHiddenLayers).run,
+        ms,
+        ratio: ms.median / spreads[0]!.median,
+        ...(count && { operations: { count, microseconds: (ms.median * 1000) / count } }),
+      }
+    })
   } finally {
     sequence.dispose()
   }

@@ -290,13 +290,25 @@ function describe(model: Model, result: DecodeBench): string {
 }
 
 function passTable(costs: readonly PassCost[]): string {
+  const counts = costs.some(({ operations }) => operations)
   return formatTable(
     [
       { title: 'rows in a pass', align: 'right' },
       { title: 'ms', align: 'right' },
       { title: 'T(m)/T(1)', align: 'right' },
+      ...(counts
+        ? [
+            { title: 'operations', align: 'right' as const },
+            { title: 'us each', align: 'right' as const },
+          ]
+        : []),
     ],
-    costs.map(({ rows, ms, ratio }) => [`${rows}`, figure(ms, 2), ratio.toFixed(2)]),
+    costs.map(({ rows, ms, ratio, operations }) => [
+      `${rows}`,
+      figure(ms, 2),
+      ratio.toFixed(2),
+      ...(operations ? [`${operations.count}`, operations.microseconds.toFixed(1)] : []),
+    ]),
   )
 }
 

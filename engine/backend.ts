@@ -144,12 +144,24 @@ export interface MemoryUse {
   readonly bytes: number
 }
 
+/** A weight to come: a matrix `[out, in]`, a table `[vocabulary, hidden]`, a norm or a bias. */
+export interface WeightSpec {
+  readonly shape: readonly number[]
+  readonly dtype: WeightDType
+}
+
 export type HostArray = Float32Array | Int32Array
 
 export interface Backend<T extends Tensor = Tensor> {
   readonly name: string
   readonly capabilities: Capabilities
   readonly ops: Ops<T>
+
+  /**
+   * Told of all weights of a model before the first of them is read, so that it can say in time that they do not fit, and
+   * see to it that products of their shapes keep its promises. Throws `OutOfMemoryError`.
+   */
+  prepare?(weights: readonly WeightSpec[]): Promise<void>
 
   /** Takes a copy of `data`: numbers of the type itself, or the bytes of its blocks. Freed by `free`. */
   upload(data: HostArray | Uint8Array, spec: { shape: readonly number[]; dtype: DType }): T
@@ -170,6 +182,9 @@ export interface Backend<T extends Tensor = Tensor> {
   free(handle: T | KVCache): void
 
   memory(): MemoryUse
+
+  /** How many operations of its library it has run since it was opened, where it is made of such and counts them. */
+  operations?(): number
 
   /** Frees everything. Later calls throw `DisposedError`, but for `memory`, `free` and `dispose`, which do nothing. */
   dispose(): Promise<void>

@@ -39,6 +39,17 @@ export function checked<T extends Tensor>(backend: Backend<T>): Backend<T> {
     name: backend.name,
     capabilities: backend.capabilities,
     memory: () => backend.memory(),
+    ...(backend.operations && { operations: () => backend.operations!() }),
+    ...(backend.prepare && {
+      async prepare(weights) {
+        expectOpen('prepare')
+        for (const { shape, dtype } of weights) {
+          if (dtype !== 'f32') expectWeightType(dtype)
+          byteSize(dtype, shape)
+        }
+        await backend.prepare!(weights)
+      },
+    }),
     ops: checkedOps(backend.ops, expectLive),
     upload(data, spec) {
       expectOpen('upload')

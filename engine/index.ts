@@ -15,6 +15,7 @@ export type {
   Segments,
   Selection,
   Tensor,
+  WeightSpec,
 } from './backend.ts'
 export type { BlockLayout, DType, StoredDType, WeightDType } from './dtype.ts'
 export { blockLayouts, byteSize, elementCount } from './dtype.ts'

@@ -73,6 +73,8 @@ export function delegate<T extends Tensor>(backend: Backend<T>): Backend<T> {
     name: backend.name,
     capabilities: backend.capabilities,
     ops: kernels,
+    ...(backend.prepare && { prepare: (weights) => backend.prepare!(weights) }),
+    ...(backend.operations && { operations: () => backend.operations!() }),
     upload: (data, spec) => backend.upload(data, spec),
     createCache: (spec) => backend.createCache(spec),
     arena: () => backend.arena(),

@@ -1,6 +1,6 @@
 // From a checkpoint's tensors to weights on a backend: names and shapes checked, types converted where asked.
 
-import type { Backend, Tensor } from '../engine/backend.ts'
+import type { Backend, Tensor, WeightSpec } from '../engine/backend.ts'
 import { convert } from '../engine/convert.ts'
 import { blockLayouts, elementCount, type StoredDType, type WeightDType } from '../engine/dtype.ts'
 import { DTypeError, ModelFormatError, OutOfMemoryError } from '../engine/errors.ts'
@@ -159,7 +159,10 @@ export interface UploadProgress {
   readonly total: number
 }
 
-/** Reads, converts and uploads every weight, one at a time; `summarize` has checked them. */
+/**
+ * Reads, converts and uploads every weight, one at a time; `summarize` has checked them. Throws {@link OutOfMemoryError},
+ * before the first is read where the backend can tell.
+ */
 export async function uploadWeights(
   backend: Backend,
   config: LlamaConfig,
@@ -171,14 +174,20 @@ export async function uploadWeights(
   },
 ): Promise<LlamaWeights> {
   const names = [...tensorShapes(config).keys()]
+  const specs = names.map((name): WeightSpec => {
+    const tensor = options.tensors.get(name)!
+    return { shape: tensor.shape, dtype: runningDType(tensor, backend, options.dtype) }
+  })
+  await options.turn()
+  await backend.prepare?.(specs)
   const uploaded = new Map<string, Tensor>()
   try {
     for (const [loaded, name] of names.entries()) {
       await options.turn()
       const tensor = options.tensors.get(name)!
-      const dtype = runningDType(tensor, backend, options.dtype)
+      const { shape, dtype } = specs[loaded]!
       const bytes = convert(await tensor.read(), tensor.dtype, dtype)
-      uploaded.set(name, backend.upload(bytes, { shape: tensor.shape, dtype }))
+      uploaded.set(name, backend.upload(bytes, { shape, dtype }))
       options.onProgress?.({ tensor: name, loaded: loaded + 1, total: names.length })
     }
   } catch (error) {

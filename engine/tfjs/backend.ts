@@ -1,6 +1,6 @@
 // The contract on TensorFlow.js: handles, caches and arenas over its tensors, and the ops bound to them.
 
-import type { Arena, Backend, Capabilities, HostArray, KVCache, Ops } from '../backend.ts'
+import type { Arena, Backend, Capabilities, HostArray, KVCache, Ops, WeightSpec } from '../backend.ts'
 import { byteSize, type DType, elementCount } from '../dtype.ts'
 import { DTypeError, OutOfMemoryError } from '../errors.ts'
 import { attention } from './attention.ts'
@@ -11,13 +11,16 @@ import { cacheBytes, copyKV, dropCache, newCache, storeKV, type TfjsCache } from
 import { rope } from './rope.ts'
 import { copyRows, embed, linear, rmsNorm, swiglu } from './rows.ts'
 import { select } from './select.ts'
+import type { Shape } from './trials.ts'
 
 export interface BackendParts {
   readonly name: string
   readonly device: Device
   readonly capabilities: Capabilities
-  /** Bytes that one tensor may have now. */
-  readonly largestTensor: () => number
+  /** Bytes that one tensor may have now, and all that are still to come; undefined where nobody can tell. */
+  readonly room: { readonly tensor: () => number | undefined; readonly all: () => number | undefined }
+  /** Sees to it that products with weights of these shapes keep the promise of the capabilities, or takes it back. */
+  readonly fit: (shapes: readonly Shape[]) => Promise<void>
   /** Makes the backend the current one of its TensorFlow.js, where several share it. */
   readonly activate: () => void
   /** Called when the backend is disposed, after all of its tensors. */
@@ -43,14 +46,25 @@ export function createBackend(parts: BackendParts): Backend<TfjsTensor> {
   }
 
   function place(data: HostArray | Uint8Array, shape: readonly number[], dtype: 'f32' | 'i32') {
-    const largest = parts.largestTensor()
-    const size = byteSize(dtype, shape)
-    if (size > largest) {
-      throw new OutOfMemoryError(
-        `${name} on ${capabilities.device} has room for a tensor of ${largest} bytes, and [${shape.join(', ')}] takes ${size}`,
-      )
-    }
+    expectRoom(parts.room.tensor(), byteSize(dtype, shape), `a tensor of [${shape.join(', ')}]`)
     return fromHost(device.tf, typedValues(data, dtype), shape)
+  }
+
+  function expectRoom(free: number | undefined, needed: number, what: string): void {
+    if (free === undefined || needed <= free) return
+    throw new OutOfMemoryError(
+      `${name} on ${capabilities.device} has room for ${free} bytes, and ${what} takes ${needed}`,
+    )
+  }
+
+  async function prepare(weights: readonly WeightSpec[]): Promise<void> {
+    const sizes = weights.map(({ shape, dtype }) => byteSize(dtype, shape))
+    const total = sizes.reduce((sum, size) => sum + size, 0)
+    const largest = Math.max(0, ...sizes)
+    const what = `a model of ${total} bytes of weights, with a copy of the largest on its way,`
+    expectRoom(parts.room.all(), total + largest, what)
+    expectRoom(parts.room.tensor(), largest, 'the largest weight')
+    await parts.fit(weights.map(({ shape }) => shape).filter(isMatrix))
   }
 
   function arena(): Arena<TfjsTensor> {
@@ -87,6 +101,8 @@ export function createBackend(parts: BackendParts): Backend<TfjsTensor> {
     name,
     capabilities,
     ops: bindOps(device, activate),
+    prepare,
+    operations: () => device.operations,
     upload,
     createCache(spec: {
       layers: number
@@ -123,7 +139,7 @@ export function createBackend(parts: BackendParts): Backend<TfjsTensor> {
       arenas.clear()
       tensors.clear()
       caches.clear()
-      device.dispose()
+      device.forget()
       parts.close()
     },
   }
@@ -131,6 +147,10 @@ export function createBackend(parts: BackendParts): Backend<TfjsTensor> {
 
 function isTensor(handle: TfjsTensor | KVCache): handle is TfjsTensor {
   return 'content' in handle
+}
+
+function isMatrix(shape: readonly number[]): shape is Shape {
+  return shape.length === 2
 }
 
 /** Bytes may start anywhere in their buffer; typed arrays may not. */

@@ -5,12 +5,12 @@ import { fromHost } from './eager.ts'
 import type { Tf, TfTensor } from './tf.ts'
 
 /**
- * The rows at which products run. Every pass of fewer than `min` rows is padded to `min`, and more than `max` are cut,
- * because libraries choose kernels by the number of rows: within the limits they were found to give equal bits.
+ * The rows at which products run: fewer than `min` are padded to as many, and more than `max` are cut, because libraries
+ * choose kernels by the number of rows. Within the limits they were found to give equal bits.
  */
 export interface RowLimits {
-  /** Weights of fewer values than this run by the kernel that starts no threads. */
-  readonly smallBelow: number
+  /** The small one starts no threads. */
+  readonly kernel: 'small' | 'large'
   readonly min: number
   readonly max: number
 }
@@ -18,8 +18,10 @@ export interface RowLimits {
 export interface Device {
   readonly tf: Tf
   readonly eager: Eager
-  /** Set once, by the probe at opening. */
+  /** Set once, by the probe at opening. Passes are padded to it. */
   limits: RowLimits
+  /** Limits of products with weights `[out, in]` that were tried by themselves. */
+  readonly shapeLimits: Map<string, RowLimits>
   /** The size of the heads in a cache's rows of a width, as attention last saw it: `[width]` to head size. */
   readonly headSizes: Map<number, number>
   /** The axes behind the rows that attention wants queries of a width in: kv heads, heads of each, head size. */
@@ -32,9 +34,10 @@ export interface Device {
   ofPass(key: string, make: () => TfTensor): TfTensor
   /** Frees what belongs to a pass. */
   endPass(): void
+  /** Frees and forgets what the ops have kept. */
+  forget(): void
   numbers(values: readonly number[], shape: readonly number[]): TfTensor
   integers(values: readonly number[], shape: readonly number[]): TfTensor
-  dispose(): void
 }
 
 export function createDevice(tf: Tf, makeEager: (count: () => void) => Eager): Device {
@@ -54,7 +57,8 @@ export function createDevice(tf: Tf, makeEager: (count: () => void) => Eager): D
   const device: Device = {
     tf,
     eager: makeEager(() => void device.operations++),
-    limits: { smallBelow: 0, min: 1, max: Number.POSITIVE_INFINITY },
+    limits: { kernel: 'large', min: 1, max: Number.POSITIVE_INFINITY },
+    shapeLimits: new Map(),
     headSizes: new Map(),
     queryAxes: new Map(),
     operations: 0,
@@ -63,15 +67,22 @@ export function createDevice(tf: Tf, makeEager: (count: () => void) => Eager): D
     endPass: () => clear(passing),
     numbers: (values, shape) => fromHost(tf, Float32Array.from(values), shape),
     integers: (values, shape) => fromHost(tf, Int32Array.from(values), shape),
-    dispose() {
+    forget() {
       clear(constants)
       clear(passing)
+      device.headSizes.clear()
+      device.queryAxes.clear()
     },
   }
   return device
 }
 
 /** The rows that a tensor of `rows` rows really has: padded ones repeat the last row, so that they stay harmless. */
-export function paddedRows({ limits: { min, max } }: Device, rows: number): number {
-  return min === max ? Math.ceil(rows / min) * min : Math.max(rows, min)
+export function paddedRows({ limits }: Device, rows: number): number {
+  return withinLimits(limits, rows)
+}
+
+/** The least number of rows, from `rows` on, that can be cut into products within the limits. */
+export function withinLimits({ min, max }: RowLimits, rows: number): number {
+  return Math.max(rows, min * Math.ceil(rows / max))
 }

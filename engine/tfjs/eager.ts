@@ -54,15 +54,9 @@ export interface Quirks {
 
 /** The operations by TensorFlow.js's public functions. */
 export function publicEager(tf: Tf, { pairs, ties }: Quirks): Eager {
-  const byRow = (transposed: boolean) => (a: TfTensor, b: TfTensor) => {
-    const isSingle = a.shape.slice(0, -2).every((size) => size === 1) && b.shape[0] === 1
-    if (!pairs || !isSingle) return tf.matMul(a, b, false, transposed)
-    const two = tf.concat([a, a], 0)
-    const products = tf.matMul(two, b, false, transposed)
-    const product = tf.slice(products, Array(products.shape.length).fill(0), [1, ...products.shape.slice(1)])
-    two.dispose()
-    products.dispose()
-    return product
+  const byRow = (transposed: boolean) => {
+    const product = (a: TfTensor, b: TfTensor): TfTensor => tf.matMul(a, b, false, transposed)
+    return pairs ? neverSingle(product, tf) : product
   }
   return {
     broadcasts: false,
@@ -90,6 +84,23 @@ export function publicEager(tf: Tf, { pairs, ties }: Quirks): Eager {
     slice: tf.slice,
     gather: tf.gather,
     scatter: tf.tensorScatterUpdate,
+  }
+}
+
+/** A product that takes a single matrix twice, because its library has a kernel of its own for one alone. */
+export function neverSingle(
+  product: (a: TfTensor, b: TfTensor) => TfTensor,
+  { concat, slice }: Pick<Eager, 'concat' | 'slice'>,
+): (a: TfTensor, b: TfTensor) => TfTensor {
+  return (a, b) => {
+    const isSingle = b.shape[0] === 1 && a.shape.slice(0, -2).every((size) => size === 1)
+    if (!isSingle) return product(a, b)
+    const two = concat([a, a], 0)
+    const products = product(two, b)
+    const first = slice(products, Array(products.shape.length).fill(0), [1, ...products.shape.slice(1)])
+    two.dispose()
+    products.dispose()
+    return first
   }
 }
 

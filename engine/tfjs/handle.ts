@@ -156,11 +156,19 @@ export function rowsOf(device: Device, handle: TfjsTensor, axes: readonly number
 
 function pad(device: Device, handle: TfjsTensor, rows: number): void {
   const { tensor } = valueIn(device, handle)
+  if (tensor.shape[0] !== rows) write(handle, padRows(device, tensor, rows))
+}
+
+/** So many rows of a tensor: past its end the last one again. */
+export function padRows(device: Device, tensor: TfTensor, rows: number): TfTensor {
   const own = tensor.shape[0]!
-  if (own === rows) return
-  const list = Array.from({ length: rows }, (_, i) => Math.min(i, own - 1))
-  const indices = device.ofPass(`list ${list.join()}`, () => device.integers(list, [rows]))
-  write(handle, device.eager.gather(tensor, indices, 0))
+  const indices = device.constant(`rows ${rows} of ${own}`, () =>
+    device.integers(
+      Array.from({ length: rows }, (_, i) => Math.min(i, own - 1)),
+      [rows],
+    ),
+  )
+  return device.eager.gather(tensor, indices, 0)
 }
 
 /** The value as rows of two axes, padded. */

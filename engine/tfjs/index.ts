@@ -9,7 +9,7 @@ import { createDevice, type Device } from './device.ts'
 import { counted, publicEager } from './eager.ts'
 import type { TfjsTensor } from './handle.ts'
 import { asNodeBackend, type Loaded, type TfjsName } from './load.ts'
-import { findLimits } from './probe.ts'
+import { findLimits, fitLimits, type Use } from './probe.ts'
 import { tensorflowEager } from './tensorflow.ts'
 import type { Tf } from './tf.ts'
 
@@ -17,22 +17,11 @@ export type { TfjsTensor } from './handle.ts'
 export type { TfjsCache } from './kv-cache.ts'
 export type { TfjsName } from './load.ts'
 
-/** A backend's module, with a count of the TensorFlow.js operations that the backends opened by it have run. */
-export interface TfjsModule extends BackendModule<TfjsTensor> {
-  operations(): number
-}
-
-function createModule(name: TfjsName): TfjsModule {
-  const devices: Device[] = []
+function createModule(name: TfjsName): BackendModule<TfjsTensor> {
   return {
     name: `tfjs:${name}`,
     unavailable: () => platform.unavailable(name),
-    operations: () => devices.reduce((sum, device) => sum + device.operations, 0),
-    async open(options) {
-      const { backend, device } = await open(name, options)
-      devices.push(device)
-      return backend
-    },
+    open: (options) => open(name, options),
   }
 }
 
@@ -44,16 +33,13 @@ export function tensorsOf(name: string): number {
   return loadedTf.get(name)?.memory().numTensors ?? 0
 }
 
-async function open(
-  name: TfjsName,
-  { threads }: OpenOptions,
-): Promise<{ backend: Backend<TfjsTensor>; device: Device }> {
+async function open(name: TfjsName, { threads }: OpenOptions): Promise<Backend<TfjsTensor>> {
   const loaded = await platform.load(name, { threads })
   const { tf } = loaded
   loadedTf.set(`tfjs:${name}`, tf)
   tf.enableProdMode()
   if (name === 'webgpu') tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', smallTiles)
-  if (name === 'wasm') setThreads(loaded, threads)
+  if (name === 'wasm' && threads !== undefined) wasmOf(loaded).setThreadsCount(threads)
   if (!(await tf.setBackend(name)))
     throw new BackendUnavailableError(`TensorFlow.js could not start its ${name} backend`)
   await tf.ready()
@@ -68,39 +54,56 @@ async function open(
       count,
     ),
   )
-  const rowInvariant = await findLimits(device, {
-    smallBelow: raw ? [smallWeight, 0] : [0],
-  })
+  const use: Use = { kernels: raw ? ['small', 'large'] : ['large'], activate }
+  let rowInvariant = await findLimits(device, use)
+  const { device: words, kind } = describe(name, loaded, device)
+  const running = threadsOf(name, loaded)
+  const fixed = `${running} thread${running > 1 ? 's' : ''} (not ${threads}: its library was loaded before)`
   const { max } = device.limits
-  const backend = createBackend({
+  return createBackend({
     name: `tfjs:${name}`,
     device,
     activate,
     capabilities: {
-      rowInvariant,
+      get rowInvariant() {
+        return rowInvariant
+      },
       dtypes: ['f32'],
-      threads: platform.threads(name, threads),
+      threads: running,
       passRows: Math.min(max, 32),
-      ...describe(name, loaded, device),
+      device: threads === undefined || threads === running ? words : `${words}, ${fixed}`,
+      kind,
     },
-    largestTensor: () => Math.min(largestBuffer(tf), platform.freeMemory() ?? Number.POSITIVE_INFINITY),
+    room: {
+      tensor: () => Math.min(largestBuffer(tf), platform.freeMemory() ?? Number.POSITIVE_INFINITY),
+      // What a GPU has free it does not tell.
+      all: () => (kind === 'hardware' ? undefined : platform.freeMemory()),
+    },
+    async fit(shapes) {
+      // The others have one kernel for products of all shapes.
+      if (!raw || !rowInvariant) return
+      for (const shape of shapes) rowInvariant &&= await fitLimits(device, shape, use)
+    },
     close: () => raw?.dispose(),
   })
-  return { backend, device }
 }
-
-/**
- * Values of a weight up to which TensorFlow's plain matMul is the quicker: it wakes no threads, but slows down with the
- * rows once the weight is far larger than the caches.
- */
-const smallWeight = 2 ** 24
 
 /** A program of its matMul, which by itself would choose another with other numbers of rows. */
 const smallTiles = 2
 
-function setThreads({ modules }: Loaded, threads: number | undefined): void {
-  const wasm = modules.get('@tensorflow/tfjs-backend-wasm') as { setThreadsCount(threads: number): void } // see asTf
-  if (threads !== undefined) wasm.setThreadsCount(threads)
+interface WasmModule {
+  setThreadsCount(threads: number): void
+  getThreadsCount(): number
+}
+
+function wasmOf({ modules }: Loaded): WasmModule {
+  return modules.get('@tensorflow/tfjs-backend-wasm') as WasmModule // see asTf
+}
+
+/** Threads in force, whatever was asked for. */
+function threadsOf(name: TfjsName, loaded: Loaded): number {
+  if (name === 'tensorflow') return platform.tensorflowThreads()
+  return name === 'wasm' ? wasmOf(loaded).getThreadsCount() : 1
 }
 
 /** Bytes that a tensor may have on a device that says so. */
@@ -136,11 +139,17 @@ function describe(
   }
 }
 
-export const tfjsTensorflow: TfjsModule = createModule('tensorflow')
-export const tfjsWasm: TfjsModule = createModule('wasm')
-export const tfjsWebgpu: TfjsModule = createModule('webgpu')
-export const tfjsWebgl: TfjsModule = createModule('webgl')
-export const tfjsCpu: TfjsModule = createModule('cpu')
+export const tfjsTensorflow: BackendModule<TfjsTensor> = createModule('tensorflow')
+export const tfjsWasm: BackendModule<TfjsTensor> = createModule('wasm')
+export const tfjsWebgpu: BackendModule<TfjsTensor> = createModule('webgpu')
+export const tfjsWebgl: BackendModule<TfjsTensor> = createModule('webgl')
+export const tfjsCpu: BackendModule<TfjsTensor> = createModule('cpu')
 
 /** All of them, in the order of the README's table. */
-export const tfjsModules: readonly TfjsModule[] = [tfjsTensorflow, tfjsWasm, tfjsWebgpu, tfjsWebgl, tfjsCpu]
+export const tfjsModules: readonly BackendModule<TfjsTensor>[] = [
+  tfjsTensorflow,
+  tfjsWasm,
+  tfjsWebgpu,
+  tfjsWebgl,
+  tfjsCpu,
+]

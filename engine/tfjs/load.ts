@@ -24,8 +24,8 @@ export interface Platform {
   /** Says in one line what to install, or what else is missing, or nothing. */
   unavailable(name: TfjsName): Promise<string | undefined>
   load(name: TfjsName, options: { readonly threads: number | undefined }): Promise<Loaded>
-  /** Threads that a backend computes with. */
-  threads(name: TfjsName, asked: number | undefined): number
+  /** Threads that TensorFlow runs: its library takes their number when it is loaded, and keeps it. */
+  tensorflowThreads(): number
   /** Bytes of memory that are free, where that can be told. */
   freeMemory(): number | undefined
 }

@@ -41,6 +41,6 @@ export const platform: Platform = {
     for (const wanted of packages[name]) modules.set(wanted, await importers[wanted]!())
     return { tf: asTf(modules.get('@tensorflow/tfjs-core')), modules }
   },
-  threads: (name, asked) => (name === 'wasm' ? (asked ?? navigator.hardwareConcurrency) : 1),
+  tensorflowThreads: () => 1,
   freeMemory: () => undefined,
 }

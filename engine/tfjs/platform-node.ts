@@ -24,7 +24,8 @@ export const platform: Platform = {
   async load(name, { threads }) {
     const found = find(name)
     if (!found) throw new Error(installHint(name))
-    if (name === 'tensorflow') prepareTensorflow(threads)
+    const isLoaded = found.packages.some((wanted) => found.require.cache[found.require.resolve(wanted)])
+    if (name === 'tensorflow' && !isLoaded) prepareTensorflow(threads)
     if (name === 'webgpu' && !hasWebgpu()) await startDawn(found.require)
     return quietly(() => {
       const modules = new Map(found.packages.map((wanted) => [wanted, found.require(wanted) as unknown]))
@@ -32,7 +33,7 @@ export const platform: Platform = {
     })
   },
 
-  threads: (name, asked) => (name === 'tensorflow' ? (asked ?? availableParallelism()) : 1),
+  tensorflowThreads: () => Number(process.env[threadsVariable]) || availableParallelism(),
 
   // Missing before Node 20.13 and where the system does not tell.
   freeMemory: () => process.availableMemory?.(),
@@ -74,6 +75,9 @@ function resolves(require: NodeJS.Require, name: string): boolean {
   }
 }
 
+/** Set before the library is loaded, and left alone from then on: so it says what was read. */
+const threadsVariable = 'TF_NUM_INTRAOP_THREADS'
+
 /** What TensorFlow and its binding read when they are loaded, and never again. */
 function prepareTensorflow(threads: number | undefined): void {
   const { env } = process
@@ -82,7 +86,7 @@ function prepareTensorflow(threads: number | undefined): void {
   env['NVIDIA_TF32_OVERRIDE'] ??= '0'
   env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true'
   if (threads !== undefined) {
-    env['TF_NUM_INTRAOP_THREADS'] = String(threads)
+    env[threadsVariable] = String(threads)
     env['TF_NUM_INTEROP_THREADS'] = '1'
   }
   // tfjs-node 4.22 calls two functions that Node 23 dropped.

@@ -1,99 +1,147 @@
-// Finds, when a backend is opened, how its rows can be made independent of each other: which matMul, within which numbers
-// of rows, gives a row the same bits alone and among others. Nothing documents that, and it differs by processor.
+// Finds how the rows of a device can be made independent of each other: which of its products, of how many rows each,
+// gives a row the same bits alone and among others. Nothing documents that, and it differs by processor and by shape.
 
-import type { Capabilities } from '../backend.ts'
 import type { Device, RowLimits } from './device.ts'
-import { free, multiply } from './rows.ts'
-import type { TfTensor } from './tf.ts'
+import { opTrials, type Part, productTrial, type Shape, type Trial, trialRows } from './trials.ts'
 
-/** Numbers of rows that are compared: small passes, and those where libraries are known to change kernels. */
-const widths = [1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 33]
+type Kernel = RowLimits['kernel']
 
-/** Sizes of a product: inputs and outputs, on both sides of the blocks of common libraries. */
-const products = [
-  [64, 64],
-  [33, 7],
-  [256, 768],
-  [768, 256],
-  [576, 192],
-  [2048, 40],
-  [256, 4100],
+/** More rows than this go through several products, so that no number of rows is used that was not tried. */
+const mostRows = 32
+
+/** From the least trouble to the most: with several kernels a row's own keeps its bits in some range of rows only. */
+const ranges = [
+  [1, mostRows],
+  [2, mostRows],
+  [2, 15],
+  [2, 7],
+  [4, 6],
 ] as const
 
-const unlimited = Number.POSITIVE_INFINITY
+/** Where no range holds, all products have one number of rows, so that only a row's place among them could matter. */
+const widths = [8, 6, 4, 1] as const
 
-/** Sets the device's limits to the first that hold, and says what they promise. */
-export async function findLimits(
-  device: Device,
-  { smallBelow }: { smallBelow: readonly number[] },
-): Promise<Capabilities['rowInvariant']> {
-  const candidates: RowLimits[] = [
-    ...smallBelow.flatMap((below) => [
-      { smallBelow: below, min: 1, max: unlimited },
-      { smallBelow: below, min: 2, max: 15 },
-    ]),
-    { smallBelow: 0, min: 8, max: 8 },
+/** `[out, in]` of weights, on both sides of the blocks of common libraries. */
+const weights = [
+  [64, 64],
+  [7, 33],
+  [40, 2048],
+  [128, 256],
+  [256, 256],
+] as const
+
+/** Of the embedded model and of SmolLM2-135M: tried where a library has several kernels, which choose by size as well. */
+const largeWeights = [
+  [768, 256],
+  [4096, 256],
+  [256, 768],
+  [192, 576],
+] as const
+
+/**
+ * Values of a weight up to which the small kernel is the quicker: it wakes no threads, but slows down with the rows once
+ * the weight is far larger than the caches.
+ */
+const smallWeight = 2 ** 24
+
+/** Every small pass, some larger ones, and others that start elsewhere: each row gets several places. */
+const parts: readonly Part[] = [
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 32, 33].map((count) => ({ from: 0, count })),
+  ...[1, 5, 8].map((count) => ({ from: 3, count })),
+  { from: 20, count: 6 },
+]
+
+/** Of these what a weight of a model is tried with: what decoding uses, and prompts. */
+const fewParts = parts.filter(({ from, count }) => count <= 9 || (from === 0 && count === mostRows))
+
+export interface Use {
+  /** The kernels there are, the one to be preferred first. */
+  readonly kernels: readonly Kernel[]
+  /** Makes the device's backend the current one: called after every wait. */
+  readonly activate: () => void
+}
+
+/** Sets the device's limits to the first that hold, and says whether any do. */
+export async function findLimits(device: Device, use: Use): Promise<boolean> {
+  let found = false
+  for (const limits of candidates(use.kernels)) {
+    device.limits = limits
+    found = await allHold(device, use)
+    if (found) break
+  }
+  if (!found) device.limits = { kernel: use.kernels[0]!, min: 1, max: mostRows }
+  use.activate()
+  device.forget()
+  return found
+}
+
+/**
+ * Gives products with weights `[out, in]` limits of their own, the device's where these hold. Says whether any do. What was
+ * found for a shape stays, for rows may be cached that were computed so.
+ */
+export async function fitLimits(device: Device, shape: Shape, { kernels, activate }: Use): Promise<boolean> {
+  const key = shape.join()
+  if (device.shapeLimits.has(key)) return true
+  const [out, size] = shape
+  const isSmall = out * size < smallWeight
+  const order = kernels.filter((kernel) => (kernel === 'small') === isSmall)
+  order.push(...kernels.filter((kernel) => !order.includes(kernel)))
+  const usual = { ...device.limits, kernel: order[0]! }
+  activate()
+  let limits: RowLimits = device.limits
+  // As tall as tells: past that it is only more of the same.
+  const trial = productTrial(device, [Math.min(out, Math.ceil(smallWeight / size)), size], () => limits)
+  let found = false
+  for (limits of [usual, ...candidates(order)]) {
+    found = await holds(trial, { parts: fewParts, activate })
+    activate()
+    if (found) break
+  }
+  trial.free()
+  if (found) device.shapeLimits.set(key, limits)
+  return found
+}
+
+function candidates(kernels: readonly Kernel[]): RowLimits[] {
+  return [ranges, widths.map((width) => [width, width] as const)].flatMap((group) =>
+    kernels.flatMap((kernel) => group.map(([min, max]) => ({ kernel, min, max }))),
+  )
+}
+
+async function allHold(device: Device, { kernels, activate }: Use): Promise<boolean> {
+  const shapes: readonly Shape[] = kernels.length > 1 ? [...weights, ...largeWeights] : weights
+  const makers = [
+    ...shapes.map((shape) => (device: Device) => productTrial(device, shape, () => device.limits)),
+    ...opTrials,
   ]
-  for (const limits of candidates) {
-    // Both kernels have to hold where both are used; the products here are small.
-    const tried = limits.smallBelow > 0 ? [{ ...limits, smallBelow: 0 }, limits] : [limits]
-    let good = true
-    for (const each of tried) {
-      device.limits = each
-      good &&= await holds(device)
-    }
-    if (good) return true
-  }
-  device.limits = { smallBelow: 0, min: 1, max: unlimited }
-  return false
-}
-
-async function holds(device: Device): Promise<boolean> {
-  for (const [size, out] of products) {
-    const weight = noise(device, [out, size], 1)
-    const rows = noise(device, [40, size], 2)
-    const { limits } = device
-    const wanted = widths.filter((width) => width <= Math.min(limits.max, 33))
-    const found: Int32Array[] = []
-    for (const width of limits.min === limits.max ? [limits.min] : wanted.filter((width) => width >= limits.min)) {
-      found.push(await bits(device, rows, weight, { from: 0, width }))
-    }
-    // The same rows at other places of a pass as wide.
-    const width = Math.min(limits.max, 8)
-    const moved = await bits(device, rows, weight, { from: 3, width })
-    const still = await bits(device, rows, weight, { from: 0, width })
-    free(weight, rows)
-    const first = found[0]!
-    const same = found.every((other) => agree(first, other, Math.min(first.length, other.length)))
-    if (!same || !agree(still.subarray(3 * out), moved, (width - 3) * out)) return false
+  for (const make of makers) {
+    activate()
+    const trial = make(device)
+    const good = await holds(trial, { parts, activate })
+    activate()
+    trial.free()
+    if (!good) return false
   }
   return true
 }
 
-async function bits(
-  device: Device,
-  rows: TfTensor,
-  weight: TfTensor,
-  { from, width }: { from: number; width: number },
-): Promise<Int32Array> {
-  const x = device.eager.slice(rows, [from, 0], [width, rows.shape[1]!])
-  const y = multiply(device, x, weight)
-  const values = Float32Array.from(await y.data())
-  free(x, y)
-  return new Int32Array(values.buffer)
-}
-
-function agree(a: Int32Array, b: Int32Array, size: number): boolean {
-  for (let i = 0; i < size; i++) if (a[i] !== b[i]) return false
+/** Whether each part of a trial's rows has the bits that these rows have among all. */
+async function holds(
+  trial: Trial,
+  { parts, activate }: { parts: readonly Part[]; activate: () => void },
+): Promise<boolean> {
+  activate()
+  const all = await trial.run({ from: 0, count: trialRows })
+  const size = all.length / trialRows
+  for (const part of parts) {
+    activate()
+    if (!agree(await trial.run(part), all.subarray(part.from * size))) return false
+  }
   return true
 }
 
-/** Numbers between -1 and 1 that do not repeat; they need not be good ones. */
-function noise({ tf }: Device, shape: readonly [number, number], seed: number): TfTensor {
-  let state = seed
-  const values = Float32Array.from({ length: shape[0] * shape[1] }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0
-    return state / 2 ** 31
-  })
-  return tf.tensor(values, shape, 'float32')
+/** Whether `some` is what `all` begins with. */
+function agree(some: Int32Array, all: Int32Array): boolean {
+  for (let i = 0; i < some.length; i++) if (some[i] !== all[i]) return false
+  return true
 }

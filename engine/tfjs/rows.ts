@@ -1,7 +1,7 @@
 // The ops that know nothing of sequences: each row by itself.
 
-import { type Device, paddedRows } from './device.ts'
-import { matrixOf, type RowOf, rowsOf, share, type TfjsTensor, valueIn, write, writeRows } from './handle.ts'
+import { type Device, paddedRows, type RowLimits, withinLimits } from './device.ts'
+import { matrixOf, padRows, type RowOf, rowsOf, share, type TfjsTensor, valueIn, write, writeRows } from './handle.ts'
 import type { TfTensor } from './tf.ts'
 
 /** `out[r] = table[ids[r]]`. */
@@ -57,7 +57,9 @@ export function linear(
   options: { weight: TfjsTensor; bias?: TfjsTensor | undefined; residual?: TfjsTensor | undefined },
 ): void {
   const { eager } = device
-  let product = multiply(device, rowsOf(device, x, [x.shape[1]!]), valueIn(device, options.weight).tensor)
+  const weight = valueIn(device, options.weight).tensor
+  const limits = device.shapeLimits.get(weight.shape.join()) ?? device.limits
+  let product = multiply(device, { x: rowsOf(device, x, [x.shape[1]!]), weight, limits })
   for (const term of [options.bias, options.residual]) {
     if (!term) continue
     const tensor = term === options.bias ? valueIn(device, term).tensor : rowsOf(device, term, [term.shape[1]!])
@@ -69,20 +71,31 @@ export function linear(
 }
 
 /** `x [rows, in] * weight [out, in]^T`, in blocks of rows within the limits, all about as large. */
-export function multiply({ eager, limits }: Device, x: TfTensor, weight: TfTensor): TfTensor {
-  const isSmall = weight.shape[0]! * weight.shape[1]! < limits.smallBelow
-  const product = isSmall ? eager.smallMatMulTransposed : eager.matMulTransposed
+export function multiply(
+  device: Device,
+  { x, weight, limits }: { x: TfTensor; weight: TfTensor; limits: RowLimits },
+): TfTensor {
+  const { eager } = device
+  const product = limits.kernel === 'small' ? eager.smallMatMulTransposed : eager.matMulTransposed
   const [rows, size] = [x.shape[0]!, x.shape[1]!]
-  if (rows <= limits.max) return product(x, weight)
-  const blocks = Math.ceil(rows / limits.max)
-  const parts: TfTensor[] = []
-  for (let block = 0; block < blocks; block++) {
-    const from = limits.min === limits.max ? block * limits.max : Math.floor((block * rows) / blocks)
-    const to = limits.min === limits.max ? from + limits.max : Math.floor(((block + 1) * rows) / blocks)
-    const part = eager.slice(x, [from, 0], [to - from, size])
-    parts.push(product(part, weight))
-    part.dispose()
+  const padded = withinLimits(limits, rows)
+  if (padded > rows) {
+    const longer = padRows(device, x, padded)
+    const whole = multiply(device, { x: longer, weight, limits })
+    const cut = eager.slice(whole, [0, 0], [rows, weight.shape[0]!])
+    free(longer, whole)
+    return cut
   }
+  const blocks = Math.ceil(rows / limits.max)
+  if (blocks === 1) return product(x, weight)
+  const parts = Array.from({ length: blocks }, (_, block) => {
+    const from = Math.floor((block * rows) / blocks)
+    const to = Math.floor(((block + 1) * rows) / blocks)
+    const part = eager.slice(x, [from, 0], [to - from, size])
+    const own = product(part, weight)
+    part.dispose()
+    return own
+  })
   const all = eager.concat(parts, 0)
   free(...parts)
   return all

@@ -1,7 +1,7 @@
 // The operations on tfjs-node, each as one call of TensorFlow's own op. The public functions of TensorFlow.js cost up to
 // three times as much here: they copy axes and shapes to TensorFlow with every call, and know only the batched matMul.
 
-import type { Eager } from './eager.ts'
+import { type Eager, neverSingle } from './eager.ts'
 import type { NodeBackend, OpAttribute, Tf, TfTensor } from './tf.ts'
 
 /** Tensors of axes and shapes that are kept; there are not many more in a generation. */
@@ -47,14 +47,13 @@ export function tensorflowEager(tf: Tf, backend: NodeBackend): TensorflowEager {
     backend.executeSingleOutput(name, attributes, [a, b])
   const batched = (transposed: boolean) =>
     product('BatchMatMulV2', [type('T', TF_FLOAT), flag('adj_x', false), flag('adj_y', transposed)])
-  // On CPUs the third version is not taken over by oneDNN, which wakes its threads for the smallest product (70 us). It
-  // folds the first axes of `a` into one matrix where `b` has but one: then kernels are chosen by the number of rows.
-  const inPlace = (transposed: boolean) => {
-    const whole = batched(transposed)
+  // On CPUs the third version is not taken over by oneDNN, which wakes its threads for the smallest product (70 us), and
+  // whose kernels go by the number of rows where `b` has one matrix only.
+  const rowProduct = (transposed: boolean) => {
+    if (backend.isUsingGpuDevice) return batched(transposed)
     const types = [type('Ta', TF_FLOAT), type('Tb', TF_FLOAT), type('Tout', TF_FLOAT)]
     const byRow = product('BatchMatMulV3', [...types, flag('adj_x', false), flag('adj_y', transposed)])
-    if (backend.isUsingGpuDevice) return whole
-    return (a: TfTensor, b: TfTensor) => (b.shape[0] === 1 ? whole(a, b) : byRow(a, b))
+    return neverSingle(byRow, { concat, slice })
   }
 
   const attributes = {
@@ -63,6 +62,15 @@ export function tensorflowEager(tf: Tf, backend: NodeBackend): TensorflowEager {
     scatter: [type('T', TF_FLOAT), type('Tindices', TF_INT32)],
     gather: [type('Tparams', TF_FLOAT), type('Tindices', TF_INT32), type('Taxis', TF_INT32)],
   }
+
+  const concat: Eager['concat'] = (parts, axis) =>
+    backend.executeSingleOutput(
+      'ConcatV2',
+      [{ name: 'N', type: TF_ATTR_INT, value: parts.length }, ...typeOf(parts[0]!), type('Tidx', TF_INT32)],
+      [...parts, scalar(axis)],
+    )
+  const slice: Eager['slice'] = (x, begin, size) =>
+    backend.executeSingleOutput('Slice', [...typeOf(x), type('Index', TF_INT32)], [x, list(begin), list(size)])
 
   const eager: Eager = {
     broadcasts: true,
@@ -86,19 +94,13 @@ export function tensorflowEager(tf: Tf, backend: NodeBackend): TensorflowEager {
       flag('transpose_a', false),
       flag('transpose_b', true),
     ]),
-    rowMatMul: inPlace(false),
-    rowMatMulTransposed: inPlace(true),
+    rowMatMul: rowProduct(false),
+    rowMatMulTransposed: rowProduct(true),
     reshape: (x, shape) =>
       backend.executeSingleOutput('Reshape', [...typeOf(x), type('Tshape', TF_INT32)], [x, list(shape)]),
     transpose: (x, order) => backend.executeSingleOutput('Transpose', attributes.transpose, [x, list(order)]),
-    concat: (parts, axis) =>
-      backend.executeSingleOutput(
-        'ConcatV2',
-        [{ name: 'N', type: TF_ATTR_INT, value: parts.length }, ...typeOf(parts[0]!), type('Tidx', TF_INT32)],
-        [...parts, scalar(axis)],
-      ),
-    slice: (x, begin, size) =>
-      backend.executeSingleOutput('Slice', [...typeOf(x), type('Index', TF_INT32)], [x, list(begin), list(size)]),
+    concat,
+    slice,
     gather: (x, indices, axis) =>
       backend.executeSingleOutput('GatherV2', attributes.gather, [x, indices, scalar(axis)]),
     scatter: (x, indices, updates) =>

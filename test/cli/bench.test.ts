@@ -1,6 +1,8 @@
 // Benchmarks: what they count is right. What they time is nobody's to assert.
 
 import assert from 'node:assert/strict'
+import { missing, peers } from '../engine/tfjs/peers.ts'
+import { skipUnless } from '../skip.ts'
 import { run } from './run.ts'
 
 describe('drafthorse bench', () => {
@@ -43,6 +45,25 @@ describe('drafthorse bench', () => {
       [1, 2, 4, 5, 8],
     )
     assert.equal(report.passCosts[0].ratio, 1)
+    assert.equal(report.passCosts[0].operations, undefined)
+  })
+
+  it('decode counts the operations of a pass on a backend that is made of such', async function () {
+    const reason = await missing('tfjs:wasm')
+    skipUnless(this, !reason, `${reason}`)
+    const decode = ['bench', 'decode', '--backend', 'tfjs:wasm', '--dtype', 'f32']
+    const args = [...decode, '--limit', '1', '--max-new-tokens', '2', '--draft-lengths', '1']
+    const { code, stdout } = await run([...args, '--json'], { cwd: peers })
+    assert.equal(code, 0)
+    const { passCosts } = JSON.parse(stdout)
+    for (const { ms, operations } of passCosts) {
+      assert.ok(Number.isSafeInteger(operations.count) && operations.count > 100)
+      assert.equal(operations.microseconds, (ms.median * 1000) / operations.count)
+    }
+    const text = await run(args, { cwd: peers })
+    assert.equal(text.code, 0)
+    assert.match(text.stdout, /rows in a pass .* operations +us each\n/)
+    assert.match(text.stdout, new RegExp(` 1 .* ${passCosts[0].operations.count} +\\d+\\.\\d\\n`))
   })
 
   it('payoff says from which acceptance on drafting pays', async () => {

@@ -11,7 +11,7 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Runs the program to its end; `onOutput` sees standard output grow. */
+/** Runs the program to its end, in the folder `cwd`; `onOutput` sees standard output grow. */
 export function run(
   args: readonly string[],
   {

@@ -1,8 +1,8 @@
 // Loading: types, progress, aborts, who owns what, and that nothing is left behind.
 import assert from 'node:assert/strict'
 import { generate, type LoadOptions, loadModel, type Model } from 'drafthorse'
-import { openBackend } from 'drafthorse/engine'
-import { reference } from 'drafthorse/engine/reference'
+import { type BackendModule, byteSize, OutOfMemoryError, openBackend, type WeightSpec } from 'drafthorse/engine'
+import { type ReferenceTensor, reference } from 'drafthorse/engine/reference'
 import type { ByteSource, ModelFiles } from 'drafthorse/model'
 import { memorySource } from '../../model/load/files.ts'
 import { argmax, checkpoints, edited, folderOf, oracle, readGolden, stories260K } from '../checkpoints.ts'
@@ -76,6 +76,52 @@ describe('loadModel', () => {
     )
     assert.equal(new Set(seen.map(({ tensor }) => tensor)).size, tensors)
     assert.equal(seen[0]!.tensor, 'model.embed_tokens.weight')
+  })
+
+  it('tells a backend of all weights before it reads one, and ends with what that throws', async () => {
+    const files = await edited('gqa-tied-bf16', {})
+    let reads = 0
+    const counting: ModelFiles = {
+      ...files,
+      async open(path) {
+        const source = await files.open(path)
+        if (!source || !path.endsWith('.safetensors')) return source
+        // The header is read before anything is known of the weights.
+        return {
+          ...source,
+          read: (from, size) => {
+            if (told.length > 0) reads++
+            return source.read(from, size)
+          },
+        }
+      },
+    }
+    const told: (readonly WeightSpec[])[] = []
+    let room = 0
+    const module: BackendModule<ReferenceTensor> = {
+      ...reference,
+      async open(options) {
+        const backend = await reference.open(options)
+        return {
+          ...backend,
+          async prepare(weights) {
+            told.push(weights)
+            const needed = weights.reduce((sum, { shape, dtype }) => sum + byteSize(dtype, shape), 0)
+            if (needed > room) throw new OutOfMemoryError(`${needed} bytes, and ${room} are free`)
+          },
+        }
+      },
+    }
+    const loading = loadModel(counting, { backend: module, dtype: 'f32' })
+    await assert.rejects(loading, { code: 'ERR_OUT_OF_MEMORY', message: /^\d+ bytes, and 0 are free$/ })
+    assert.equal(reads, 0)
+    room = Number.MAX_SAFE_INTEGER
+    await using model = await loadModel(counting, { backend: module, dtype: 'f32' })
+    assert.ok(reads > 0)
+    const { bytes, tensors } = model.backend.memory()
+    const sizes = told[1]!.map(({ shape, dtype }) => byteSize(dtype, shape))
+    assert.deepEqual([sizes.length, sizes.reduce((sum, size) => sum + size, 0)], [tensors, bytes])
+    assert.deepEqual(told[0], told[1])
   })
 
   it('ends by an abort signal with an AbortError, at any tensor, and leaves nothing', async () => {

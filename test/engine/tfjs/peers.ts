@@ -1,7 +1,7 @@
 // Opens backends on TensorFlow.js with the packages of test/peers, as a project that has them installed would.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type Backend, openBackend } from 'drafthorse/engine'
+import { type Backend, type OpenOptions, openBackend } from 'drafthorse/engine'
 import { tfjsModules } from 'drafthorse/engine/tfjs'
 
 export const peers: string = fileURLToPath(new URL('../../peers/', import.meta.url))
@@ -17,8 +17,8 @@ export async function inPeers<R>(body: () => Promise<R>): Promise<R> {
   }
 }
 
-export function openTfjs(name: string): Promise<Backend> {
-  return inPeers(() => openBackend(name))
+export function openTfjs(name: string, options: OpenOptions = {}): Promise<Backend> {
+  return inPeers(() => openBackend(name, options))
 }
 
 /** Why a backend cannot run here, or nothing. */
