@@ -3,7 +3,7 @@
 
 import { Command } from 'commander'
 import { AbortError, DrafthorseError } from '../engine/errors.ts'
-import { benchCommand } from './bench.ts'
+import { benchCommand } from './bench/index.ts'
 import { demoCommand } from './demo.ts'
 import { generateCommand } from './generate.ts'
 import { infoCommand, version } from './info.ts'

@@ -12,8 +12,9 @@ export interface ModelOptions {
   readonly threads?: number
 }
 
-export function addModelOptions(command: Command): Command {
-  return command
+/** Adds them, each unless it is `false` here. */
+export function addModelOptions(command: Command, { threads = true }: { readonly threads?: boolean } = {}): Command {
+  command
     .option('--model <name>', 'stories (embedded), or the path of a model', 'stories')
     .option(
       '--backend <name>',
@@ -29,7 +30,7 @@ export function addModelOptions(command: Command): Command {
         'q4_1',
       ]),
     )
-    .option('--threads <n>', 'threads, where the backend has a choice', wholeNumber(1))
+  return threads ? command.option('--threads <n>', 'threads, where the backend has a choice', wholeNumber(1)) : command
 }
 
 /** A parser of whole numbers for commander. */

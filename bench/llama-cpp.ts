@@ -1,0 +1,88 @@
+// llama.cpp in this process, through node-llama-cpp: the peer that plain decoding is measured against. The package is heavy,
+// so it is loaded when asked for, from the user's project or from bench/peers of this repository.
+
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { BackendUnavailableError } from '../engine/errors.ts'
+
+/** The part of node-llama-cpp that is called here. */
+interface NodeLlamaCpp {
+  getLlama(options: object): Promise<{
+    readonly systemInfo: string
+    loadModel(options: object): Promise<LlamaModel>
+    dispose(): Promise<void>
+  }>
+}
+
+interface LlamaModel {
+  tokenize(text: string): number[]
+  createContext(options: object): Promise<{ getSequence(): LlamaSequence; dispose(): Promise<void> }>
+}
+
+interface LlamaSequence {
+  evaluate(tokens: readonly number[], options: object): AsyncGenerator<number>
+  clearHistory(): Promise<void>
+}
+
+export interface LlamaCpp {
+  /** What it was built with, in its own words. */
+  readonly system: string
+  encode(text: string): number[]
+  /**
+   * Greedy decoding with so many threads. `tokens` are new ones; `milliseconds` are those from the first of them to the
+   * last, so that the prompt does not count.
+   */
+  decode(
+    ids: readonly number[],
+    options: { threads: number; maxNewTokens: number },
+  ): Promise<{ tokens: number[]; milliseconds: number }>
+  dispose(): Promise<void>
+}
+
+/** Loads a GGUF file. Throws {@link BackendUnavailableError} that says what to install. */
+export async function openLlamaCpp(path: string, { contextSize }: { contextSize: number }): Promise<LlamaCpp> {
+  const { getLlama } = await importPackage()
+  const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, logLevel: 'error', maxThreads: 0 })
+  const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 })
+  const sequences = new Map<number, LlamaSequence>()
+
+  async function sequenceOf(threads: number): Promise<LlamaSequence> {
+    const known = sequences.get(threads)
+    if (known) return known
+    const context = await model.createContext({ contextSize, batchSize: contextSize, threads })
+    const sequence = context.getSequence()
+    sequences.set(threads, sequence)
+    return sequence
+  }
+
+  return {
+    system: llama.systemInfo,
+    encode: (text) => [...model.tokenize(text)],
+    async decode(ids, { threads, maxNewTokens }) {
+      const sequence = await sequenceOf(threads)
+      await sequence.clearHistory()
+      const tokens: number[] = []
+      let first = 0
+      for await (const token of sequence.evaluate(ids, { temperature: 0, yieldEogToken: true })) {
+        if (tokens.length === 0) first = performance.now()
+        tokens.push(token)
+        if (tokens.length === maxNewTokens) break
+      }
+      return { tokens, milliseconds: performance.now() - first }
+    },
+    dispose: () => llama.dispose(),
+  }
+}
+
+async function importPackage(): Promise<NodeLlamaCpp> {
+  // This file runs from dist/bench; the repository is two folders up.
+  const places = [process.cwd(), fileURLToPath(new URL('../../bench/peers', import.meta.url))]
+  for (const place of places) {
+    const file = join(place, 'node_modules/node-llama-cpp/dist/index.js')
+    if (existsSync(file)) return (await import(pathToFileURL(file).href)) as NodeLlamaCpp // an optional package, typed above
+  }
+  throw new BackendUnavailableError(
+    'llama.cpp is not installed: run "npm install node-llama-cpp" in your project, or "npm ci" in bench/peers of this repository',
+  )
+}

@@ -1,0 +1,101 @@
+// `drafthorse bench decode`: plain against self-speculative decoding.
+
+import { readFile } from 'node:fs/promises'
+import { Command } from 'commander'
+import { benchDecode, type DecodeBench } from '../../bench/decode.ts'
+import type { Model } from '../../model/load-model.ts'
+import { interruptible } from '../interrupt.ts'
+import {
+  addModelOptions,
+  type DraftLengthOption,
+  draftLength,
+  loadWithProgress,
+  type ModelOptions,
+  wholeNumber,
+} from '../model-options.ts'
+import { percent } from '../summary.ts'
+import { formatTable } from '../table.ts'
+import { aboutRun, figure, machine, passTable, runner } from './report.ts'
+
+interface Options extends ModelOptions {
+  readonly prompts?: string
+  readonly limit: number
+  readonly maxNewTokens: number
+  readonly draftLengths: DraftLengthOption[]
+  readonly json?: true
+}
+
+export function decodeCommand(): Command {
+  return addModelOptions(new Command('decode'))
+    .description('plain against self-speculative decoding, interleaved, and what a pass costs by its rows')
+    .option('--prompts <file>', 'a text file, a prompt a line (default: the 16 openings of the embedded model)')
+    .option('--limit <n>', 'prompts to use at most', wholeNumber(1), 16)
+    .option('--max-new-tokens <n>', 'tokens to generate for each prompt', wholeNumber(1), 128)
+    .option(
+      '--draft-lengths <list>',
+      'draft lengths to compare with plain decoding: numbers, or "threshold"',
+      (text): DraftLengthOption[] => text.split(',').map(draftLength),
+      [3, 4, 'threshold'],
+    )
+    .option('--json', 'one JSON object on standard output')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ drafthorse bench decode\n  $ drafthorse bench decode --limit 4 --draft-lengths 2,4,threshold --json',
+    )
+    .action((options: Options) => interruptible((signal) => run(options, signal)))
+}
+
+async function run(options: Options, signal: AbortSignal): Promise<void> {
+  const file = options.prompts ?? new URL('../../../models/stories/openings.txt', import.meta.url)
+  const lines = (await readFile(file, 'utf8')).split(/\r?\n/).filter((line) => line.trim() !== '')
+  await using model = await loadWithProgress(options, signal)
+  const shows = process.stderr.isTTY
+  const result = await benchDecode(model, {
+    prompts: lines.slice(0, options.limit),
+    maxNewTokens: options.maxNewTokens,
+    draftLengths: options.draftLengths,
+    rows: [1, 2, 4, 5, 8],
+    signal,
+    ...(shows && { onProgress: (done, total) => void process.stderr.write(`\rrun ${done} of ${total}\u001b[K`) }),
+  })
+  if (shows) process.stderr.write('\r\u001b[K')
+  const report = {
+    format: 'drafthorse/bench-decode@1',
+    ...machine(),
+    ...runner(model.backend),
+    model: model.name,
+    running: model.summary.running,
+    ...result,
+  }
+  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(model, result))
+  if (result.rows.some(({ identical }) => identical < result.prompts)) process.exitCode = 1
+}
+
+function describe(model: Model, result: DecodeBench): string {
+  const about = [
+    aboutRun(model.name, model.backend),
+    `${result.prompts} prompts, ${result.maxNewTokens} new tokens each, greedy, end of sequence ignored, interleaved;`,
+    'medians (quartiles)',
+  ]
+  const ways = formatTable(
+    [
+      { title: 'draft length' },
+      { title: 'tokens/s', align: 'right' },
+      { title: 'speed-up', align: 'right' },
+      { title: 'drafted a round', align: 'right' },
+      { title: 'accepted', align: 'right' },
+      { title: 'tokens a pass', align: 'right' },
+      { title: 'identical', align: 'right' },
+    ],
+    result.rows.map((row) => [
+      row.draftLength === 0 ? '0 (plain)' : `${row.draftLength}`,
+      figure(row.tokensPerSecond, 1),
+      figure(row.speedup, 2),
+      row.draftedPerRound.toFixed(2),
+      row.acceptanceRate === undefined ? '-' : percent(row.acceptanceRate),
+      row.tokensPerPass.toFixed(2),
+      `${row.identical} of ${result.prompts}`,
+    ]),
+  )
+  return `${about.join('\n')}\n\n${ways}\n\n${passTable(result.passCosts)}\n`
+}

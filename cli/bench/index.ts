@@ -1,0 +1,16 @@
+// `drafthorse bench`: measurements, each against something, in one run.
+
+import { Command } from 'commander'
+import { decodeCommand } from './decode.ts'
+import { opsCommand } from './ops.ts'
+import { payoffCommand } from './payoff.ts'
+import { peersCommand } from './peers.ts'
+
+export function benchCommand(): Command {
+  return new Command('bench')
+    .description('measure on this machine')
+    .addCommand(decodeCommand())
+    .addCommand(payoffCommand())
+    .addCommand(opsCommand())
+    .addCommand(peersCommand())
+}

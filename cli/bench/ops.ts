@@ -1,0 +1,79 @@
+// `drafthorse bench ops`: every op by itself.
+
+import { Command } from 'commander'
+import { benchOps, type OpBench } from '../../bench/ops.ts'
+import type { Backend } from '../../engine/backend.ts'
+import { openBackend } from '../../engine/open.ts'
+import { backendFrom } from '../backend-module.ts'
+import { interruptible } from '../interrupt.ts'
+import { numberList } from '../model-options.ts'
+import { formatTable } from '../table.ts'
+import { figure, machine, runner } from './report.ts'
+
+interface Options {
+  readonly backend: string
+  readonly op?: string[]
+  readonly rows: number[]
+  readonly seconds: number
+  readonly json?: true
+}
+
+export function opsCommand(): Command {
+  return new Command('ops')
+    .description('every op by itself, by weight type and number of rows (needs the package "benchmark")')
+    .option('--backend <name>', 'a backend by name, or a module of your own (./mine.ts)', 'reference')
+    .option('--op <names...>', 'only these ops')
+    .option('--rows <list>', 'rows of a call', numberList, [1, 2, 4, 8])
+    .option('--seconds <n>', 'seconds for each figure', Number, 0.5)
+    .option('--json', 'one JSON object on standard output')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ drafthorse bench ops\n  $ drafthorse bench ops --op linear attention --rows 1,8',
+    )
+    .action((options: Options) => interruptible((signal) => run(options, signal)))
+}
+
+async function run(options: Options, signal: AbortSignal): Promise<void> {
+  const backend = await openBackend(await backendFrom(options.backend))
+  const shows = process.stderr.isTTY
+  try {
+    const ops = await benchOps(backend, {
+      ...(options.op && { ops: options.op }),
+      dtypes: backend.capabilities.dtypes,
+      rows: options.rows,
+      seconds: options.seconds,
+      signal,
+      ...(shows && { onProgress: (done, total) => void process.stderr.write(`\rfigure ${done} of ${total}\u001b[K`) }),
+    })
+    if (shows) process.stderr.write('\r\u001b[K')
+    const report = { format: 'drafthorse/bench-ops@1', ...machine(), ...runner(backend), ops }
+    process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(backend, ops))
+  } finally {
+    await backend.dispose()
+  }
+}
+
+/** A line an op and type; a column a number of rows. */
+function describe(backend: Backend, results: readonly OpBench[]): string {
+  const rows = [...new Set(results.map((result) => result.rows))]
+  const lines = results.filter((result) => result.rows === rows[0])
+  const table = formatTable(
+    [
+      { title: 'op' },
+      { title: 'shape' },
+      ...rows.map((count) => ({ title: `us, ${count} row${count > 1 ? 's' : ''}`, align: 'right' as const })),
+      { title: 'GB/s', align: 'right' },
+    ],
+    lines.map((line) => [
+      line.op,
+      line.shape,
+      ...rows.map((count) => {
+        const same = results.find(({ op, dtype, rows }) => op === line.op && dtype === line.dtype && rows === count)
+        return same ? figure(same.microseconds, same.microseconds.median < 10 ? 2 : 0) : ''
+      }),
+      line.gigabytesPerSecond?.toFixed(1) ?? '',
+    ]),
+  )
+  const { device, kind } = backend.capabilities
+  return `${backend.name} (${device}, ${kind}); medians (quartiles); GB/s of weights for the first number of rows\n\n${table}\n`
+}

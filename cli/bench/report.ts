@@ -1,0 +1,65 @@
+// What the reports of all benchmarks share: where they ran, figures with their spread, and the table of passes.
+
+import { cpus } from 'node:os'
+import type { PassCost } from '../../bench/pass-cost.ts'
+import type { Spread } from '../../decode/timing.ts'
+import type { Backend, Capabilities } from '../../engine/backend.ts'
+import { version } from '../info.ts'
+import { formatTable } from '../table.ts'
+
+/** The machine, for JSON. */
+export interface Machine {
+  readonly version: string
+  readonly node: string
+  readonly platform: string
+  readonly cpu: string
+  readonly cores: number
+}
+
+export function machine(): Machine {
+  const platform = `${process.platform} ${process.arch}`
+  return { version, node: process.version, platform, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length }
+}
+
+/** The backend, for JSON. */
+export type Runner = { readonly backend: string } & Pick<Capabilities, 'device' | 'kind' | 'threads' | 'rowInvariant'>
+
+export function runner({ name, capabilities: { device, kind, threads, rowInvariant } }: Backend): Runner {
+  return { backend: name, device, kind, threads, rowInvariant }
+}
+
+/** Both in a line. */
+export function aboutRun(name: string, backend: Backend): string {
+  const { cpu, cores, node } = machine()
+  const { device, kind } = runner(backend)
+  return `${name} on ${backend.name} (${device}, ${kind}); ${cpu}, ${cores} cores, Node ${node}`
+}
+
+/** T(m), with the operations of a pass where they are counted. */
+export function passTable(costs: readonly PassCost[]): string {
+  const counts = costs.some(({ operations }) => operations)
+  return formatTable(
+    [
+      { title: 'rows in a pass', align: 'right' },
+      { title: 'ms', align: 'right' },
+      { title: 'T(m)/T(1)', align: 'right' },
+      ...(counts
+        ? [
+            { title: 'operations', align: 'right' as const },
+            { title: 'us each', align: 'right' as const },
+          ]
+        : []),
+    ],
+    costs.map(({ rows, ms, ratio, operations }) => [
+      `${rows}`,
+      figure(ms, 2),
+      ratio.toFixed(2),
+      ...(operations ? [`${operations.count}`, operations.microseconds.toFixed(1)] : []),
+    ]),
+  )
+}
+
+/** The median, and the quartiles in brackets. */
+export function figure({ median, low, high }: Spread, digits: number): string {
+  return `${median.toFixed(digits)} (${low.toFixed(digits)}-${high.toFixed(digits)})`
+}
