@@ -9,7 +9,7 @@ import { createDevice, type Device } from './device.ts'
 import { counted, publicEager } from './eager.ts'
 import type { TfjsTensor } from './handle.ts'
 import { asNodeBackend, type Loaded, type TfjsName } from './load.ts'
-import { findLimits, fitLimits, type Use } from './probe.ts'
+import { findLimits, fitLimits, mostRows, type Use } from './probe.ts'
 import { tensorflowEager } from './tensorflow.ts'
 import type { Tf } from './tf.ts'
 
@@ -70,7 +70,8 @@ async function open(name: TfjsName, { threads }: OpenOptions): Promise<Backend<T
       },
       dtypes: ['f32'],
       threads: running,
-      passRows: Math.min(max, 32),
+      // Whole products, all full.
+      passRows: max * Math.floor(mostRows / max),
       device: threads === undefined || threads === running ? words : `${words}, ${fixed}`,
       kind,
     },

@@ -7,7 +7,7 @@ import { opTrials, type Part, productTrial, type Shape, type Trial, trialRows } 
 type Kernel = RowLimits['kernel']
 
 /** More rows than this go through several products, so that no number of rows is used that was not tried. */
-const mostRows = 32
+export const mostRows = 32
 
 /** From the least trouble to the most: with several kernels a row's own keeps its bits in some range of rows only. */
 const ranges = [
