@@ -29,12 +29,15 @@ if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) {
   }
 }
 
-// Apart from the packages: it takes tools that a machine may lack, and a built one stays.
-const built = spawnSync('bash', [join(folder, 'build-tensorflow.sh')], { encoding: 'utf8' })
-if (built.status !== 0) {
-  const reason = built.error?.message ?? built.stderr.trim().split('\n').at(-1)
-  console.log(`test/peers: tests on TensorFlow will be skipped: ${reason}`)
-  if (required && process.platform === 'linux' && process.arch === 'x64') process.exitCode = 1
+// Apart from the packages: they take tools that a machine may lack, and what they made stays.
+for (const [script, tests, possible] of [
+  ['build-tensorflow.sh', 'on TensorFlow', process.platform === 'linux' && process.arch === 'x64'],
+  ['fetch-smollm2.sh', 'of SmolLM2', process.platform !== 'win32'],
+]) {
+  const { status, error, stderr } = spawnSync('bash', [join(folder, script)], { encoding: 'utf8' })
+  if (status === 0) continue
+  console.log(`test/peers: tests ${tests} will be skipped: ${error?.message ?? stderr.trim().split('\n').at(-1)}`)
+  if (required && possible) process.exitCode = 1
 }
 
 /** Returns what went wrong, in one line, or undefined. */

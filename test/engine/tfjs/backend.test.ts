@@ -7,17 +7,11 @@ import { generate, loadModel } from 'drafthorse'
 import { passCosts } from '../../../bench/pass-cost.ts'
 import { createTurn } from '../../../engine/turn.ts'
 import { peerNode } from '../../peers/node.ts'
-import { skipUnless, skipUnlessPossible } from '../../skip.ts'
-import { missing, openTfjs } from './peers.ts'
+import { skipUnless } from '../../skip.ts'
+import { expectTfjs, openTfjs } from './peers.ts'
 import type { Told } from './tell.ts'
 
 const execute = promisify(execFile)
-
-async function expectTfjs(context: Mocha.Context, name: string): Promise<void> {
-  const reason = await missing(name)
-  if (name === 'tfjs:tensorflow' && process.platform !== 'linux') skipUnlessPossible(context, !reason, `${reason}`)
-  skipUnless(context, !reason, `${reason}`)
-}
 
 describe('a pass of the embedded model', () => {
   for (const [name, most] of Object.entries({ 'tfjs:tensorflow': 505, 'tfjs:wasm': 530, 'tfjs:cpu': 530 })) {

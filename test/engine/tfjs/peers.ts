@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Backend, type OpenOptions, openBackend } from 'drafthorse/engine'
 import { tfjsModules } from 'drafthorse/engine/tfjs'
+import { skipUnless, skipUnlessPossible } from '../../skip.ts'
 
 export const peers: string = fileURLToPath(new URL('../../peers/', import.meta.url))
 
@@ -33,4 +34,11 @@ export async function missing(name: string): Promise<string | undefined> {
 
 function isBuilt(name: string): boolean {
   return existsSync(`${peers}node_modules/@tensorflow/${name}/lib/napi-v8/tfjs_binding.node`)
+}
+
+/** Skips a test, or a suite from its `before` hook, where a backend cannot run. */
+export async function expectTfjs(context: Mocha.Context, name: string): Promise<void> {
+  const reason = await missing(name)
+  if (name === 'tfjs:tensorflow' && process.platform !== 'linux') skipUnlessPossible(context, !reason, `${reason}`)
+  skipUnless(context, !reason, `${reason}`)
 }
