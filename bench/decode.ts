@@ -3,7 +3,7 @@
 import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
 import { interleave, pairedRatio, type Side, type Spread, spread } from '../decode/timing.ts'
-import { createTurn } from '../engine/turn.ts'
+import { createTurn, type Turn } from '../engine/turn.ts'
 import type { Model } from '../model/load-model.ts'
 import { type PassCost, passCosts } from './pass-cost.ts'
 
@@ -38,6 +38,9 @@ export interface DecodeBench {
   readonly maxNewTokens: number
   readonly tokens: number
   readonly rows: readonly DecodeRow[]
+  /** Gigabytes of weights that plain decoding reads in a second. */
+  readonly gigabytesPerSecond: number
+  readonly prefill: { readonly tokens: number; readonly tokensPerSecond: Spread }
   readonly passCosts: readonly PassCost[]
 }
 
@@ -64,6 +67,7 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
     ...(onProgress && { onRun: onProgress }),
   })
   const plain = results.get('0')!
+  const plainRate = spread(figures.get('0')!)
   return {
     prompts: prompts.length,
     maxNewTokens,
@@ -80,6 +84,8 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
         identical: mine.filter(({ tokens }, i) => equal(tokens, plain[i]!.tokens)).length,
       }
     }),
+    gigabytesPerSecond: (plainRate.median * model.summary.passBytes) / 1e9,
+    prefill: await benchPrefill(model, turn),
     passCosts: await passCosts(model, {
       passes: rows.map((count) => ({ rows: count })),
       context: 64,
@@ -87,6 +93,20 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
       turn,
     }),
   }
+}
+
+/** Reads a prompt of 128 tokens, or as many as the context holds, several times over. */
+async function benchPrefill(model: Model, turn: Turn): Promise<DecodeBench['prefill']> {
+  const { vocabSize, maxPositionEmbeddings } = model.config
+  const tokens = Math.min(128, maxPositionEmbeddings - 2)
+  const prompt = Array.from({ length: tokens + 1 }, (_, i) => (i * 37 + 11) % vocabSize)
+  const rates: number[] = []
+  for (let round = -1; round < 3; round++) {
+    await turn()
+    const { stats } = await generate(model, prompt, { draft: 'none', maxNewTokens: 1, ignoreEos: true }).result
+    if (round >= 0) rates.push((tokens / stats.milliseconds.prefill) * 1000)
+  }
+  return { tokens, tokensPerSecond: spread(rates) }
 }
 
 function total(

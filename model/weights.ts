@@ -2,7 +2,7 @@
 
 import type { Backend, Tensor, WeightSpec } from '../engine/backend.ts'
 import { convert } from '../engine/convert.ts'
-import { blockLayouts, elementCount, type StoredDType, type WeightDType } from '../engine/dtype.ts'
+import { blockLayouts, byteSize, elementCount, type StoredDType, type WeightDType } from '../engine/dtype.ts'
 import { DTypeError, ModelFormatError, OutOfMemoryError } from '../engine/errors.ts'
 import type { Turn } from '../engine/turn.ts'
 import type { LlamaConfig } from './config.ts'
@@ -120,6 +120,8 @@ export interface WeightsSummary {
   /** Number of tensors by the type that the file holds, in the words of its format, and by the type that runs. */
   readonly stored: Readonly<Partial<Record<string, number>>>
   readonly running: Readonly<Partial<Record<WeightDType, number>>>
+  /** Bytes of the weights that a pass reads whole, as they run: all, but for an embedding that is not the head as well. */
+  readonly passBytes: number
 }
 
 /**
@@ -134,11 +136,12 @@ export function summarize(
   checkTensors(tensors, config)
   const stored: Partial<Record<string, number>> = {}
   const running: Partial<Record<WeightDType, number>> = {}
-  let parameters = 0
+  let [parameters, passBytes] = [0, 0]
   for (const name of tensorShapes(config).keys()) {
     const tensor = tensors.get(name)!
     const runs = runningDType(tensor, backend, dtype)
     parameters += elementCount(tensor.shape)
+    if (name !== 'model.embed_tokens.weight' || config.tieWordEmbeddings) passBytes += byteSize(runs, tensor.shape)
     const held = tensor.storedAs ?? tensor.dtype
     stored[held] = (stored[held] ?? 0) + 1
     running[runs] = (running[runs] ?? 0) + 1
@@ -149,7 +152,7 @@ export function summarize(
       `no matrix of this model can run as ${dtype}, which packs ${blockSize} values along the last axis`,
     )
   }
-  return { parameters, stored, running }
+  return { parameters, stored, running, passBytes }
 }
 
 /** Told after each tensor: `loaded` of `total` are there, `tensor` the last of them. */

@@ -15,7 +15,7 @@ import {
 } from '../model-options.ts'
 import { percent } from '../summary.ts'
 import { formatTable } from '../table.ts'
-import { aboutRun, figure, machine, passTable, runner } from './report.ts'
+import { aboutRun, figure, machine, passTable, runner, typesOf } from './report.ts'
 
 interface Options extends ModelOptions {
   readonly prompts?: string
@@ -74,6 +74,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
 function describe(model: Model, result: DecodeBench): string {
   const about = [
     aboutRun(model.name, model.backend),
+    `weights as ${typesOf(model)}; ${model.backend.capabilities.threads} threads;`,
     `${result.prompts} prompts, ${result.maxNewTokens} new tokens each, greedy, end of sequence ignored, interleaved;`,
     'medians (quartiles)',
   ]
@@ -97,5 +98,10 @@ function describe(model: Model, result: DecodeBench): string {
       `${row.identical} of ${result.prompts}`,
     ]),
   )
-  return `${about.join('\n')}\n\n${ways}\n\n${passTable(result.passCosts)}\n`
+  const { prefill, gigabytesPerSecond } = result
+  const rest = [
+    `Plain decoding reads ${gigabytesPerSecond.toFixed(1)} GB of weights a second;`,
+    `a prompt of ${prefill.tokens} tokens is read at ${figure(prefill.tokensPerSecond, 0)} tokens/s.`,
+  ]
+  return `${about.join('\n')}\n\n${ways}\n\n${passTable(result.passCosts)}\n\n${rest.join(' ')}\n`
 }

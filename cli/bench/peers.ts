@@ -11,7 +11,7 @@ import { interruptible } from '../interrupt.ts'
 import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from '../model-options.ts'
 import { percent } from '../summary.ts'
 import { formatTable } from '../table.ts'
-import { aboutRun, figure, machine, runner } from './report.ts'
+import { aboutRun, figure, machine, runner, typesOf } from './report.ts'
 
 interface Options extends Omit<ModelOptions, 'threads'> {
   readonly threads: number[]
@@ -80,7 +80,6 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
 }
 
 function describe(model: Model, count: number, rows: readonly PeerRow[]): string {
-  const types = Object.entries(model.summary.running)
   const table = formatTable(
     [
       { title: 'engine' },
@@ -103,7 +102,7 @@ function describe(model: Model, count: number, rows: readonly PeerRow[]): string
   )
   return [
     aboutRun(model.name, model.backend),
-    `${count} prompts; weights as ${types.map(([type, tensors]) => `${type} (${tensors})`).join(', ')}; medians (quartiles);`,
+    `${count} prompts; weights as ${typesOf(model)}; medians (quartiles);`,
     `rows during which others had more than ${percent(idleEnough)} of the machine are refused`,
     '',
     table,

@@ -4,6 +4,7 @@ import { cpus } from 'node:os'
 import type { PassCost } from '../../bench/pass-cost.ts'
 import type { Spread } from '../../decode/timing.ts'
 import type { Backend, Capabilities } from '../../engine/backend.ts'
+import type { Model } from '../../model/load-model.ts'
 import { version } from '../info.ts'
 import { formatTable } from '../table.ts'
 
@@ -33,6 +34,13 @@ export function aboutRun(name: string, backend: Backend): string {
   const { cpu, cores, node } = machine()
   const { device, kind } = runner(backend)
   return `${name} on ${backend.name} (${device}, ${kind}); ${cpu}, ${cores} cores, Node ${node}`
+}
+
+/** The types in which a model's tensors run, and how many in each. */
+export function typesOf({ summary }: Model): string {
+  return Object.entries(summary.running)
+    .map(([type, tensors]) => `${type} (${tensors})`)
+    .join(', ')
 }
 
 /** T(m), with the operations of a pass where they are counted. */

@@ -45,6 +45,11 @@ describe('drafthorse bench', () => {
       [1, 2, 4, 5, 8],
     )
     assert.equal(report.passCosts[0].ratio, 1)
+    assert.equal(report.prefill.tokens, 128)
+    assert.ok(report.prefill.tokensPerSecond.median > 0)
+    // Every weight is read once for a token; the embedded model's run as f32 on the reference backend.
+    const bytes = (report.gigabytesPerSecond * 1e9) / plain.tokensPerSecond.median
+    assert.ok(Math.abs(bytes / 42e6 - 1) < 0.02, `${bytes} bytes`)
     assert.equal(report.passCosts[0].operations, undefined)
   })
 
