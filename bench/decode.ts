@@ -14,6 +14,8 @@ export interface DecodeBenchOptions {
   readonly draftLengths: readonly (number | 'threshold')[]
   /** Rows of a pass for which T(m) is measured; the first is 1. */
   readonly rows: readonly number[]
+  /** Tokens of the prompt with which prefill is measured. */
+  readonly promptTokens: number
   readonly signal?: AbortSignal
   readonly onProgress?: (done: number, total: number) => void
 }
@@ -46,7 +48,7 @@ export interface DecodeBench {
 
 /** Decodes every prompt plainly and with each draft length, interleaved, and measures passes by rows. */
 export async function benchDecode(model: Model, options: DecodeBenchOptions): Promise<DecodeBench> {
-  const { prompts, maxNewTokens, draftLengths, rows, signal, onProgress } = options
+  const { prompts, maxNewTokens, draftLengths, rows, promptTokens, signal, onProgress } = options
   const turn = createTurn(signal)
   const results = new Map<string, GenerationResult[]>()
   const side = (draftLength: number | 'threshold'): Side => ({
@@ -85,7 +87,7 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
       }
     }),
     gigabytesPerSecond: (plainRate.median * model.summary.passBytes) / 1e9,
-    prefill: await benchPrefill(model, turn),
+    prefill: await benchPrefill(model, promptTokens, turn),
     passCosts: await passCosts(model, {
       passes: rows.map((count) => ({ rows: count })),
       context: 64,
@@ -95,10 +97,10 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
   }
 }
 
-/** Reads a prompt of 128 tokens, or as many as the context holds, several times over. */
-async function benchPrefill(model: Model, turn: Turn): Promise<DecodeBench['prefill']> {
+/** Reads a prompt of so many tokens, or as many as the context holds, several times over. */
+async function benchPrefill(model: Model, promptTokens: number, turn: Turn): Promise<DecodeBench['prefill']> {
   const { vocabSize, maxPositionEmbeddings } = model.config
-  const tokens = Math.min(128, maxPositionEmbeddings - 2)
+  const tokens = Math.min(promptTokens, maxPositionEmbeddings - 2)
   const prompt = Array.from({ length: tokens + 1 }, (_, i) => (i * 37 + 11) % vocabSize)
   const rates: number[] = []
   for (let round = -1; round < 3; round++) {

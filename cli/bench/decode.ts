@@ -22,6 +22,7 @@ interface Options extends ModelOptions {
   readonly limit: number
   readonly maxNewTokens: number
   readonly draftLengths: DraftLengthOption[]
+  readonly promptTokens: number
   readonly json?: true
 }
 
@@ -37,6 +38,7 @@ export function decodeCommand(): Command {
       (text): DraftLengthOption[] => text.split(',').map(draftLength),
       [3, 4, 'threshold'],
     )
+    .option('--prompt-tokens <n>', 'tokens of the prompt with which prefill is measured', wholeNumber(1), 128)
     .option('--json', 'one JSON object on standard output')
     .addHelpText(
       'after',
@@ -55,6 +57,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     maxNewTokens: options.maxNewTokens,
     draftLengths: options.draftLengths,
     rows: [1, 2, 4, 5, 8],
+    promptTokens: options.promptTokens,
     signal,
     ...(shows && { onProgress: (done, total) => void process.stderr.write(`\rrun ${done} of ${total}\u001b[K`) }),
   })

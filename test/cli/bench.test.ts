@@ -16,6 +16,8 @@ describe('drafthorse bench', () => {
       '10',
       '--draft-lengths',
       '1,3,threshold',
+      '--prompt-tokens',
+      '8',
       '--json',
     ]
     const { code, stdout } = await run(args)
@@ -45,7 +47,7 @@ describe('drafthorse bench', () => {
       [1, 2, 4, 5, 8],
     )
     assert.equal(report.passCosts[0].ratio, 1)
-    assert.equal(report.prefill.tokens, 128)
+    assert.equal(report.prefill.tokens, 8)
     assert.ok(report.prefill.tokensPerSecond.median > 0)
     // Every weight is read once for a token; the embedded model's run as f32 on the reference backend.
     const bytes = (report.gigabytesPerSecond * 1e9) / plain.tokensPerSecond.median
@@ -57,7 +59,7 @@ describe('drafthorse bench', () => {
     const reason = await missing('tfjs:wasm')
     skipUnless(this, !reason, `${reason}`)
     const decode = ['bench', 'decode', '--backend', 'tfjs:wasm', '--dtype', 'f32']
-    const args = [...decode, '--limit', '1', '--max-new-tokens', '2', '--draft-lengths', '1']
+    const args = [...decode, '--limit', '1', '--max-new-tokens', '2', '--draft-lengths', '1', '--prompt-tokens', '4']
     const { code, stdout } = await run([...args, '--json'], { cwd: peers })
     assert.equal(code, 0)
     const { passCosts } = JSON.parse(stdout)
