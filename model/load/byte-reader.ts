@@ -14,8 +14,6 @@ const pieceBytes = 2 ** 20
 export interface Reader {
   /** Where it stands, in bytes. */
   at(): number
-  /** Another one, from a place on. */
-  from(at: number): Reader
   bytes(length: number): Promise<DataView>
   /** A whole number of 4 bytes. */
   number(bytes: 4): Promise<number>
@@ -23,14 +21,17 @@ export interface Reader {
   size(what: string, least?: number): Promise<number>
   text(what: string): Promise<string>
   skip(length: number): void
-  skipText(what: string): Promise<void>
+  /** Passes over so many texts. */
+  skipTexts(count: number, what: string): Promise<void>
+  /** Reads what it has passed over: the bytes `from .. to - 1`, in one go. */
+  again(from: number, to: number): Promise<DataView>
   error(message: string): ModelFormatError
 }
 
-export function createReader(source: ByteSource, start = 0): Reader {
+export function createReader(source: ByteSource): Reader {
   const { name, size: total } = source
-  let position = start
-  let piece = new Uint8Array()
+  let position = 0
+  let piece: Uint8Array = new Uint8Array()
   let pieceStart = 0
   const error = (message: string): ModelFormatError => new ModelFormatError(`${name}: ${message}`)
 
@@ -44,7 +45,7 @@ export function createReader(source: ByteSource, start = 0): Reader {
     need(length)
     if (position < pieceStart || position + length > pieceStart + piece.length) {
       pieceStart = position
-      piece = new Uint8Array(await source.read(position, Math.min(total - position, Math.max(length, pieceBytes))))
+      piece = await source.read(position, Math.min(total - position, Math.max(length, pieceBytes)))
     }
     const view = new DataView(piece.buffer, piece.byteOffset + position - pieceStart, length)
     position += length
@@ -52,37 +53,52 @@ export function createReader(source: ByteSource, start = 0): Reader {
   }
 
   async function size(what: string, least = 0): Promise<number> {
-    const value = Number((await bytes(8)).getBigUint64(0, true))
+    return checked(Number((await bytes(8)).getBigUint64(0, true)), what, least)
+  }
+
+  function checked(value: number, what: string, least: number): number {
     if (!Number.isSafeInteger(value) || value * least > total - position) {
       throw error(`${what} is ${value}, more than its ${total} bytes can hold`)
     }
     return value
   }
 
-  async function textLength(what: string): Promise<number> {
-    const length = await size(`the length of ${what}`, 1)
+  function textLength(value: number, what: string): number {
+    const length = checked(value, `the length of ${what}`, 1)
     if (length > longestText) throw error(`${what} has ${length} bytes; at most ${longestText} are read`)
     return length
   }
 
   return {
     at: () => position,
-    from: (at) => createReader(source, at),
     bytes,
     number: async () => (await bytes(4)).getUint32(0, true),
     size,
     async text(what) {
-      const { buffer, byteOffset, byteLength } = await bytes(await textLength(what))
+      const { buffer, byteOffset, byteLength } = await bytes(textLength(await size(`the length of ${what}`), what))
       return new TextDecoder().decode(new Uint8Array(buffer, byteOffset, byteLength))
     },
     skip(length) {
       need(length)
       position += length
     },
-    async skipText(what) {
-      const length = await textLength(what)
-      need(length)
-      position += length
+    async skipTexts(count, what) {
+      for (let passed = 0; passed < count; ) {
+        // The first of a piece is read by `bytes`; those behind it in the piece without a promise for each.
+        const first = textLength(await size(`the length of ${what}`), what)
+        position += first
+        passed++
+        const view = new DataView(piece.buffer, piece.byteOffset, piece.length)
+        for (; passed < count && position + 8 <= pieceStart + piece.length; passed++) {
+          const length = Number(view.getBigUint64(position - pieceStart, true))
+          position += 8
+          position += textLength(length, what)
+        }
+      }
+    },
+    async again(from, to) {
+      const { buffer, byteOffset, byteLength } = await source.read(from, to - from)
+      return new DataView(buffer, byteOffset, byteLength)
     },
     error,
   }

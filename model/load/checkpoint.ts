@@ -9,7 +9,9 @@ import { findSkipSet } from '../skip-file.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer.ts'
 import { embeddedName } from './embedded.ts'
 import type { ModelFiles } from './files.ts'
+import type { GgufFile } from './gguf.ts'
 import { openGguf } from './gguf-llama.ts'
+import { ggufTokenizer } from './gguf-tokenizer.ts'
 import { describe, quote, readJson } from './json.ts'
 import { openLlama2c, readLlama2cTokenizer } from './llama2c.ts'
 import {
@@ -50,7 +52,7 @@ export interface Checkpoint {
 /**
  * Opens a model: `'stories'` for the embedded one, the path of a folder in Hugging Face layout (config.json, safetensors
  * or TensorFlow.js's model.json, tokenizer.json), of a `.safetensors` or model.json file in such a folder, of a `.gguf`
- * file (a tokenizer.json beside it counts), of a llama2.c `.bin` file, or files by another way. Reads headers and the
+ * file (a tokenizer.json beside it comes before its own), of a llama2.c `.bin` file, or files by another way. Reads headers and the
  * tokenizer, and no weights. Throws {@link NotFoundError} for what is missing, {@link ModelFormatError} for what is damaged
  * or of another kind, and {@link BackendUnavailableError} where TensorFlow.js would be needed to decode weights and is not
  * installed.
@@ -141,15 +143,25 @@ async function openWeights(files: ModelFiles): Promise<OpenWeights> {
 }
 
 async function openGgufModel(files: ModelFiles, file: string): Promise<Checkpoint> {
-  const { config, tensors, source } = await openGguf(files, file)
+  const { config, tensors, file: gguf, source } = await openGguf(files, file)
   try {
-    const tokenizer = await readTokenizer(files, config.vocabSize)
+    const tokenizer = (await readTokenizer(files, config.vocabSize)) ?? (await ownTokenizer(gguf, source.name, config))
     const skip = await readSkip(files, config)
     return { name: files.name, format: 'gguf', config, tensors, tokenizer, skip, close: () => source.close() }
   } catch (error) {
     await source.close()
     throw error
   }
+}
+
+async function ownTokenizer(
+  gguf: GgufFile,
+  name: string,
+  { vocabSize: modelVocabSize }: LlamaConfig,
+): Promise<Tokenizer | undefined> {
+  const content = await ggufTokenizer(gguf, name)
+  const where = `the tokenizer of ${name}`
+  return content && createTokenizer(content.json, { where, config: content.config, modelVocabSize })
 }
 
 async function openLlama2cModel(files: ModelFiles, file: string): Promise<Checkpoint> {

@@ -16,10 +16,14 @@ export interface GgufLlama {
 }
 
 /** Opens a model in one GGUF file and reads its head; `source` is the caller's to close. */
-export async function openGguf(files: ModelFiles, path: string): Promise<GgufLlama & { source: ByteSource }> {
+export async function openGguf(
+  files: ModelFiles,
+  path: string,
+): Promise<GgufLlama & { file: GgufFile; source: ByteSource }> {
   const source = await openRequired(files, path, 'is the model')
   try {
-    return { ...llamaOf(await parseGguf(source), source.name), source }
+    const file = await parseGguf(source)
+    return { ...llamaOf(file, source.name), file, source }
   } catch (error) {
     await source.close()
     throw error

@@ -185,30 +185,33 @@ async function readScalar(head: Reader, { type, where }: { type: number; where: 
   if (type === textType) return head.text(where)
   const bytes = scalarBytes.get(type)
   if (bytes === undefined) throw head.error(`${where} has type ${type}; expected 0 to 12`)
-  const view = await head.bytes(bytes)
+  return scalarAt(await head.bytes(bytes), 0, type)
+}
+
+function scalarAt(view: DataView, at: number, type: number): number | boolean {
   switch (type) {
     case 0:
-      return view.getUint8(0)
+      return view.getUint8(at)
     case 1:
-      return view.getInt8(0)
+      return view.getInt8(at)
     case 2:
-      return view.getUint16(0, true)
+      return view.getUint16(at, true)
     case 3:
-      return view.getInt16(0, true)
+      return view.getInt16(at, true)
     case 4:
-      return view.getUint32(0, true)
+      return view.getUint32(at, true)
     case 5:
-      return view.getInt32(0, true)
+      return view.getInt32(at, true)
     case 6:
-      return view.getFloat32(0, true)
+      return view.getFloat32(at, true)
     case 7:
-      return view.getUint8(0) !== 0
+      return view.getUint8(at) !== 0
     case 10:
-      return Number(view.getBigUint64(0, true))
+      return Number(view.getBigUint64(at, true))
     case 11:
-      return Number(view.getBigInt64(0, true))
+      return Number(view.getBigInt64(at, true))
     default:
-      return view.getFloat64(0, true)
+      return view.getFloat64(at, true)
   }
 }
 
@@ -219,15 +222,28 @@ async function readArray(head: Reader, where: string): Promise<GgufArray> {
   if (bytes === undefined) throw head.error(`${where} is an array of type ${type}; expected 0 to 12`)
   const length = await head.size(`the length of ${where}`, bytes)
   const start = head.at()
-  if (type === textType) for (let i = 0; i < length; i++) await head.skipText(where)
+  if (type === textType) await head.skipTexts(length, where)
   else head.skip(length * bytes)
+  const end = head.at()
   return {
     length,
     async read() {
-      const again = head.from(start)
-      const values: GgufScalar[] = []
-      for (let i = 0; i < length; i++) values.push(await readScalar(again, { type, where }))
-      return values
+      const view = await head.again(start, end)
+      return type === textType
+        ? textsIn(view, length)
+        : Array.from({ length }, (_, i) => scalarAt(view, i * bytes, type))
     },
   }
+}
+
+/** Lengths have been checked when these texts were passed over. */
+function textsIn(view: DataView, count: number): string[] {
+  const decoder = new TextDecoder()
+  let at = 0
+  return Array.from({ length: count }, () => {
+    const length = Number(view.getBigUint64(at, true))
+    const text = decoder.decode(new Uint8Array(view.buffer, view.byteOffset + at + 8, length))
+    at += 8 + length
+    return text
+  })
 }

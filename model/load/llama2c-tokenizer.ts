@@ -1,5 +1,5 @@
 // llama2.c's tokenizer file as a tokenizer.json: the tokens and scores of a SentencePiece vocabulary become a BPE model
-// with byte fallback, by the rules of Hugging Face's own converter (transformers, convert_slow_tokenizer.py).
+// with byte fallback.
 //
 // The file writes spaces as spaces where SentencePiece has U+2581, so none is replaced here, and a text that contains
 // U+2581 is encoded as llama2.c does it: by bytes. There are no added tokens: "<s>" typed in a prompt is text.
@@ -7,22 +7,12 @@
 import { ModelFormatError } from '../../engine/errors.ts'
 import type { ByteSource } from './files.ts'
 import { quote } from './json.ts'
+import { bpeModel, byteToken, mergesOf, type ScoredToken, type TokenizerFiles } from './sentencepiece.ts'
 
 /** Bytes; SentencePiece's own limit is 16 characters, Llama 2's longest token has 27 bytes. */
 const longestToken = 256
 /** llama2.c merges to tokens with a score above this. */
 const lowestScore = -1e10
-
-interface Token {
-  readonly text: string
-  readonly score: number
-}
-
-/** What a tokenizer.json and its tokenizer_config.json would hold. */
-export interface TokenizerFiles {
-  readonly json: unknown
-  readonly config: unknown
-}
 
 /**
  * Reads `[int32 longest token, then for each token: f32 score, int32 length, bytes]`. Throws {@link ModelFormatError}
@@ -38,7 +28,7 @@ export async function llama2cTokenizerJson(source: ByteSource, vocabSize: number
   if (vocab.size !== tokens.length)
     throw new ModelFormatError(`${name} holds ${tokens.length - vocab.size} tokens twice`)
   for (let byte = 0; byte < 256; byte++) {
-    const expected = `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`
+    const expected = byteToken(byte)
     const text = tokens[3 + byte]?.text
     if (text !== expected) {
       throw new ModelFormatError(
@@ -67,26 +57,22 @@ export async function llama2cTokenizerJson(source: ByteSource, vocabSize: number
       type: 'Sequence',
       decoders: [{ type: 'ByteFallback' }, { type: 'Fuse' }, { type: 'Strip', content: ' ', start: 1, stop: 0 }],
     },
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
+    model: bpeModel({
+      vocab,
+      merges: mergesOf(
+        tokens.filter(({ score }) => score > lowestScore),
+        vocab,
+      ),
       byte_fallback: true,
-      ignore_merges: false,
-      vocab: Object.fromEntries(vocab),
-      merges: mergesOf(tokens, vocab),
-    },
+    }),
   }
   return { json, config: { additional_special_tokens: [unknown, begin, end], clean_up_tokenization_spaces: false } }
 }
 
-function parseTokens(bytes: Uint8Array, { name, vocabSize }: { name: string; vocabSize: number }): Token[] {
+function parseTokens(bytes: Uint8Array, { name, vocabSize }: { name: string; vocabSize: number }): ScoredToken[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  const tokens: Token[] = []
+  const tokens: ScoredToken[] = []
   let at = 4
   while (tokens.length < vocabSize) {
     const id = tokens.length
@@ -113,22 +99,4 @@ function parseTokens(bytes: Uint8Array, { name, vocabSize }: { name: string; voc
     )
   }
   return tokens
-}
-
-/**
- * Every way of making a token of two others, best first: by score, and among equal scores (Llama 2's runs of spaces) the
- * longer left part first, which then grows from the left as llama2.c's does.
- */
-function mergesOf(tokens: readonly Token[], vocab: ReadonlyMap<string, number>): [string, string][] {
-  const merges: { left: string; right: string; score: number }[] = []
-  for (const { text, score } of tokens) {
-    if (!(score > lowestScore)) continue
-    for (let cut = 1; cut < text.length; cut++) {
-      const left = text.slice(0, cut)
-      const right = text.slice(cut)
-      if (vocab.has(left) && vocab.has(right)) merges.push({ left, right, score })
-    }
-  }
-  merges.sort((a, b) => b.score - a.score || b.left.length - a.left.length)
-  return merges.map(({ left, right }) => [left, right])
 }

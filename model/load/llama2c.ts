@@ -4,8 +4,9 @@
 import { ModelFormatError } from '../../engine/errors.ts'
 import { type LlamaConfig, parseConfig } from '../config.ts'
 import { type ByteSource, type ModelFiles, openRequired } from './files.ts'
-import { llama2cTokenizerJson, type TokenizerFiles } from './llama2c-tokenizer.ts'
+import { llama2cTokenizerJson } from './llama2c-tokenizer.ts'
 import { toHalfSplit } from './rope-layout.ts'
+import type { TokenizerFiles } from './sentencepiece.ts'
 
 const headerBytes = 28
 
