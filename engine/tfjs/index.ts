@@ -2,11 +2,12 @@
 // `tfjs:webgpu`, `tfjs:webgl` and `tfjs:cpu`. Its packages are optional, and loaded when a backend is opened.
 
 import { platform } from '#tfjs'
-import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
+import type { Backend, BackendModule, Capabilities, OpenOptions } from '../backend.ts'
 import { BackendUnavailableError } from '../errors.ts'
 import { createBackend } from './backend.ts'
-import { createDevice, type Device } from './device.ts'
-import { counted, publicEager } from './eager.ts'
+import { createDevice, type Device, type RowLimits } from './device.ts'
+import { counted, noQuirks, publicEager } from './eager.ts'
+import { adapterOf, isGpu, isSoftware, largestTensor, quirksOf, setFlags } from './gpu.ts'
 import type { TfjsTensor } from './handle.ts'
 import { asNodeBackend, type Loaded, type TfjsName } from './load.ts'
 import { findLimits } from './probe.ts'
@@ -52,7 +53,7 @@ async function open(
   const { tf } = loaded
   loadedTf.set(`tfjs:${name}`, tf)
   tf.enableProdMode()
-  if (name === 'webgpu') tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', smallTiles)
+  if (isGpu(name)) setFlags(tf, name)
   if (name === 'wasm') setThreads(loaded, threads)
   if (!(await tf.setBackend(name)))
     throw new BackendUnavailableError(`TensorFlow.js could not start its ${name} backend`)
@@ -62,13 +63,11 @@ async function open(
     if (tf.getBackend() !== name) void tf.setBackend(name)
   }
   const raw = name === 'tensorflow' ? tensorflowEager(tf, asNodeBackend(tf.backend())) : undefined
-  const device = createDevice(tf, (count) =>
-    counted(
-      raw?.eager ?? publicEager(tf, { pairs: name === 'wasm', ties: name === 'webgpu' || name === 'webgl' }),
-      count,
-    ),
-  )
-  const rowInvariant = await findLimits(device, {
+  const quirks = isGpu(name) ? quirksOf(tf, name) : { ...noQuirks, pairs: name === 'wasm' }
+  const device = createDevice(tf, (count) => counted(raw?.eager ?? publicEager(tf, quirks), count))
+  const rowInvariant = await probe(device, {
+    backend: tf.backend() as object,
+    threads,
     smallBelow: raw ? [smallWeight, 0] : [0],
   })
   const { max } = device.limits
@@ -83,7 +82,11 @@ async function open(
       passRows: Math.min(max, 32),
       ...describe(name, loaded, device),
     },
-    largestTensor: () => Math.min(largestBuffer(tf), platform.freeMemory() ?? Number.POSITIVE_INFINITY),
+    largestTensor: () =>
+      Math.min(
+        isGpu(name) ? largestTensor(tf, name) : Number.POSITIVE_INFINITY,
+        platform.freeMemory() ?? Number.POSITIVE_INFINITY,
+      ),
     close: () => raw?.dispose(),
   })
   return { backend, device }
@@ -95,18 +98,32 @@ async function open(
  */
 const smallWeight = 2 ** 24
 
-/** A program of its matMul, which by itself would choose another with other numbers of rows. */
-const smallTiles = 2
-
 function setThreads({ modules }: Loaded, threads: number | undefined): void {
   const wasm = modules.get('@tensorflow/tfjs-backend-wasm') as { setThreadsCount(threads: number): void } // see asTf
   if (threads !== undefined) wasm.setThreadsCount(threads)
 }
 
-/** Bytes that a tensor may have on a device that says so. */
-function largestBuffer(tf: Tf): number {
-  const { device } = tf.backend() as { device?: { limits?: { maxStorageBufferBindingSize: number } } } // of webgpu only
-  return device?.limits?.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY
+/** What was found of a TensorFlow.js backend, which all that open it share, by the threads asked for. */
+const probed = new WeakMap<
+  object,
+  Map<number | undefined, { limits: RowLimits; found: Capabilities['rowInvariant'] }>
+>()
+
+/** Sets the device's limits, and says what they promise. */
+async function probe(
+  device: Device,
+  { backend, threads, smallBelow }: { backend: object; threads: number | undefined; smallBelow: readonly number[] },
+): Promise<Capabilities['rowInvariant']> {
+  const byThreads = probed.get(backend) ?? new Map()
+  probed.set(backend, byThreads)
+  const known = byThreads.get(threads)
+  if (known) {
+    device.limits = known.limits
+    return known.found
+  }
+  const found = await findLimits(device, { smallBelow })
+  byThreads.set(threads, { limits: device.limits, found })
+  return found
 }
 
 function describe(
@@ -116,12 +133,10 @@ function describe(
 ): { device: string; kind: 'software' | 'hardware' } {
   const rows = limits.min > 1 ? `, products of ${limits.min} to ${limits.max} rows` : ''
   if (name !== 'tensorflow') {
-    const { adapterInfo } = tf.backend() as { adapterInfo?: { vendor?: string; architecture?: string } } // of webgpu only
-    const adapter = adapterInfo ? ` on ${adapterInfo.vendor ?? ''} ${adapterInfo.architecture ?? ''}`.trimEnd() : ''
-    const onGpu = (name === 'webgpu' || name === 'webgl') && !/swiftshader/i.test(adapter)
+    const adapter = isGpu(name) ? adapterOf(tf, name) : ''
     return {
-      device: `TensorFlow.js ${tf.version_core ?? ''}, ${name}${adapter}${rows}`,
-      kind: onGpu ? 'hardware' : 'software',
+      device: `TensorFlow.js ${tf.version_core ?? ''}, ${name}${adapter && ` on ${adapter}`}${rows}`,
+      kind: isGpu(name) && !isSoftware(adapter) ? 'hardware' : 'software',
     }
   }
   const { binding, isGPUPackage, isUsingGpuDevice } = asNodeBackend(tf.backend())

@@ -40,7 +40,11 @@ export interface Tf {
   backend(): unknown
   memory(): { readonly numTensors: number; readonly numBytes: number }
   enableProdMode(): void
-  env(): { set(flag: string, value: number | boolean): void }
+  env(): {
+    set(flag: string, value: number | boolean): void
+    getBool(flag: string): boolean
+    getNumber(flag: string): number
+  }
 }
 
 /** The backend object of tfjs-node, which runs any op of TensorFlow by name. */
