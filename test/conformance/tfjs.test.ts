@@ -1,18 +1,12 @@
-// The backends on TensorFlow.js: every conformance case, the golden checkpoints, identity and memory.
+// The backends on TensorFlow.js that run in this process: every conformance case, the golden checkpoints, identity and memory.
+// test/trial has the others.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { allCases, defaultSeed, runCase } from 'drafthorse/conformance'
 import type { Backend } from 'drafthorse/engine'
 import { tensorsOf } from 'drafthorse/engine/tfjs'
-import { inBrowser, missingChromium, swiftShader } from '../engine/tfjs/browser.ts'
 import { matchGolden, speculateEqually, stayLevel } from '../engine/tfjs/checks.ts'
-import { inChild } from '../engine/tfjs/child.ts'
 import { nodeFiles } from '../engine/tfjs/files-node.ts'
 import { missing, openTfjs } from '../engine/tfjs/peers.ts'
-import { type Launch, type Remote, startRemote } from '../engine/tfjs/remote.ts'
-import { trialNames } from '../engine/tfjs/trial.ts'
 import { golden } from '../golden.ts'
 import { skipUnless, skipUnlessPossible } from '../skip.ts'
 
@@ -53,49 +47,8 @@ for (const [name, tokens] of Object.entries(names)) {
     })
 
     it(`tells ${tokens} tokens the same whether it speculates or not`, () =>
-      speculateEqually(backend, nodeFiles, tokens))
+      speculateEqually(backend, nodeFiles, { tokens }))
 
     it('holds as many tensors after a generation as before', () => stayLevel(backend, nodeFiles, () => tensorsOf(name)))
-  })
-}
-
-/** Backends that run elsewhere, on SwiftShader: where, and how they are started. */
-const places: readonly { name: string; where: string; launch: (scratch: string) => Launch }[] = [
-  { name: 'tfjs:webgpu', where: 'Dawn', launch: (scratch) => inChild('tfjs:webgpu', swiftShader(scratch)) },
-  { name: 'tfjs:webgpu', where: 'Chromium', launch: () => inBrowser('tfjs:webgpu') },
-  { name: 'tfjs:webgl', where: 'Chromium', launch: () => inBrowser('tfjs:webgl') },
-]
-
-for (const { name, where, launch } of places) {
-  describe(`${name} in ${where}, seed ${defaultSeed}`, function () {
-    this.timeout(1_200_000)
-    let scratch = ''
-    let remote: Remote
-    before(async function () {
-      const reason = missingChromium() ?? (where === 'Dawn' ? await missing(name) : undefined)
-      if (process.platform !== 'linux') skipUnlessPossible(this, !reason, `${reason}`)
-      skipUnless(this, !reason, `${reason}`)
-      scratch = mkdtempSync(join(tmpdir(), 'drafthorse-'))
-      remote = startRemote(launch(scratch))
-    })
-    after(async () => {
-      await remote?.end()
-      if (scratch) rmSync(scratch, { recursive: true, force: true })
-    })
-
-    it('promises row invariance, and says that software computes', async () => {
-      const { rowInvariant, kind, device } = await remote.opened
-      console.log(`      ${device}`)
-      assert.equal(rowInvariant, true)
-      assert.equal(kind, 'software')
-    })
-
-    for (const name of trialNames()) {
-      it(name, async () => {
-        const { outcome, golden: compared } = await remote.outcome(name)
-        assert.equal(outcome.status, 'ok', 'message' in outcome ? outcome.message : undefined)
-        if (compared) golden(compared)
-      })
-    }
   })
 }

@@ -36,8 +36,12 @@ export async function matchGolden(backend: Backend, files: Files): Promise<numbe
   return cases
 }
 
-/** Plain and speculative decoding give the same tokens, this many in all. */
-export async function speculateEqually(backend: Backend, files: Files, tokens: number): Promise<void> {
+/** Plain and speculative decoding give the same tokens, this many in all. `onText` is called after each text. */
+export async function speculateEqually(
+  backend: Backend,
+  files: Files,
+  { tokens, onText }: { tokens: number; onText?: () => void },
+): Promise<void> {
   const folder = 'models/stories'
   await using model = await loadModel(await modelFiles(files, folder), { backend, dtype: 'f32' })
   const openings = new TextDecoder()
@@ -49,7 +53,9 @@ export async function speculateEqually(backend: Backend, files: Files, tokens: n
     const options = { maxNewTokens: Math.min(each, tokens - done), ignoreEos: true }
     const prompt = openings[i % openings.length]!
     const plain = await generate(model, prompt, { ...options, draft: 'none' }).result
+    onText?.()
     const speculative = await generate(model, prompt, { ...options, draft: 'skip', draftLength: 3 }).result
+    onText?.()
     expectSame(speculative.tokens, plain.tokens, prompt)
     expectSame(plain.tokens.length, options.maxNewTokens, prompt)
     expect(speculative.stats.acceptedTokens > 0, `${prompt}: no draft was accepted`)
@@ -60,10 +66,10 @@ export async function speculateEqually(backend: Backend, files: Files, tokens: n
 export async function stayLevel(backend: Backend, files: Files, used: () => number): Promise<void> {
   await using model = await loadModel(await modelFiles(files, 'models/stories'), { backend, dtype: 'f32' })
   const run = (): Promise<unknown> =>
-    generate(model, 'Once upon a time', { maxNewTokens: 12, draft: 'skip', draftLength: 3 }).result
+    generate(model, 'Once upon a time', { maxNewTokens: 8, draft: 'skip', draftLength: 3 }).result
   await run()
   const [tensors, memory] = [used(), backend.memory()]
-  for (let i = 0; i < 3; i++) await run()
+  for (let i = 0; i < 2; i++) await run()
   expectSame(used(), tensors, 'tensors of TensorFlow.js')
   expectSame(backend.memory(), memory, 'memory()')
 }

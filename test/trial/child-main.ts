@@ -1,6 +1,6 @@
 // The child process of child.ts: runs the trial of the backend that its argument names.
 import { openBackend } from 'drafthorse/engine'
-import { nodeFiles } from './files-node.ts'
+import { nodeFiles } from '../engine/tfjs/files-node.ts'
 import { runTrial, type TrialEvent } from './trial.ts'
 
 const name = process.argv[2]!

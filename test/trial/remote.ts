@@ -13,12 +13,14 @@ export type Done = Extract<TrialEvent, { kind: 'done' }>
 
 export interface Remote {
   readonly opened: Promise<Capabilities>
+  /** Resolves when it is over, however it ended. */
+  readonly ended: Promise<void>
   /** Rejects with the reason where no outcome can come any more. */
   outcome(name: string): Promise<Done>
   end(): Promise<void>
 }
 
-/** Without a word for so long (ms), a trial counts as hung. The longest of its parts is the speculative text. */
+/** Without a word for so long (ms), a trial counts as hung. */
 const patience = 300_000
 
 interface Deferred<T> {
@@ -38,25 +40,31 @@ function deferred<T>(): Deferred<T> {
 
 export function startRemote(launch: Launch): Remote {
   const opened = deferred<Capabilities>()
+  const ended = deferred<void>()
   const outcomes = new Map(trialNames().map((name) => [name, deferred<Done>()]))
   const all = [opened, ...outcomes.values()]
   // Tests that wait for one hear of it; where they were filtered out, nobody has to.
   for (const { promise } of all) promise.catch(() => {})
   let last = 'it was started'
+  let over = false
   let timer = setTimeout(hung, patience)
 
   function hung(): void {
     gone(`nothing came for ${patience / 1000} s, after ${last}`)
   }
 
+  /** Nothing comes any more, for this reason. */
   function gone(reason: string): void {
+    if (over) return
+    over = true
     clearTimeout(timer)
     const error = new Error(`the trial ended early: ${reason}`)
     for (const { reject } of all) reject(error)
-    void end()
+    void stop()
   }
 
   function tell(event: TrialEvent): void {
+    if (over) return
     clearTimeout(timer)
     timer = setTimeout(hung, patience)
     if (event.kind === 'open') {
@@ -65,7 +73,7 @@ export function startRemote(launch: Launch): Remote {
     } else if (event.kind === 'done') {
       outcomes.get(event.name)?.resolve(event)
       last = `"${event.name}"`
-    } else {
+    } else if (event.kind !== 'word') {
       gone(event.kind === 'end' ? 'it told of its end' : event.message)
     }
   }
@@ -73,15 +81,19 @@ export function startRemote(launch: Launch): Remote {
   const launched = launch({ tell, gone })
   launched.catch((error: unknown) => gone(String(error)))
 
-  async function end(): Promise<void> {
-    clearTimeout(timer)
-    const stop = await launched.catch(() => undefined)
-    await stop?.()
+  async function stop(): Promise<void> {
+    const close = await launched.catch(() => undefined)
+    await close?.()
+    ended.resolve()
   }
 
   return {
     opened: opened.promise,
+    ended: ended.promise,
     outcome: (name) => outcomes.get(name)?.promise ?? Promise.reject(new Error(`no trial tells of "${name}"`)),
-    end,
+    end() {
+      gone('it was ended')
+      return ended.promise
+    },
   }
 }

@@ -1,6 +1,6 @@
 // The page of browser.ts: runs the trial of the backend that its address names, with Drafthorse as a bundler builds it.
 import { openBackend } from 'drafthorse/engine'
-import type { Files } from './files.ts'
+import type { Files } from '../engine/tfjs/files.ts'
 import { runTrial, type TrialEvent } from './trial.ts'
 
 declare global {

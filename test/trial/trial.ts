@@ -3,13 +3,15 @@
 import { allCases, type Case, type Outcome, runCase } from 'drafthorse/conformance'
 import type { Backend, Capabilities } from 'drafthorse/engine'
 import { tensorsOf } from 'drafthorse/engine/tfjs'
-import { matchGolden, speculateEqually, stayLevel } from './checks.ts'
-import type { Files } from './files.ts'
+import { matchGolden, speculateEqually, stayLevel } from '../engine/tfjs/checks.ts'
+import type { Files } from '../engine/tfjs/files.ts'
 
-/** Told in this order: `open`, a `done` for each of {@link trialNames}, `end`; or `failed` at any time. */
+/** Told in this order: `open`, a `done` for each of {@link trialNames}, `end`; `word` and `failed` at any time. */
 export type TrialEvent =
   | { readonly kind: 'open'; readonly capabilities: Capabilities }
   | { readonly kind: 'done'; readonly name: string; readonly outcome: Outcome; readonly golden?: number }
+  /** It is at work. */
+  | { readonly kind: 'word' }
   | { readonly kind: 'end' }
   | { readonly kind: 'failed'; readonly message: string }
 
@@ -60,7 +62,9 @@ export async function runTrial({ name, files, open, tell }: TrialOptions): Promi
     golden = await matchGolden(backend, files)
   })
   await tell({ kind: 'done', name: wholeModels.golden, outcome: golds, golden })
-  const speculation = await outcomeOf(() => speculateEqually(backend, files, trialTokens))
+  const speculation = await outcomeOf(() =>
+    speculateEqually(backend, files, { tokens: trialTokens, onText: () => void tell({ kind: 'word' }) }),
+  )
   await tell({ kind: 'done', name: wholeModels.speculation, outcome: speculation })
   const memory = await outcomeOf(() => stayLevel(backend, files, () => tensorsOf(name)))
   await tell({ kind: 'done', name: wholeModels.memory, outcome: memory })

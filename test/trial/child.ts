@@ -1,7 +1,8 @@
 // Runs a trial in a process of its own: Dawn takes its drivers from the environment that a process starts with.
 import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { peers } from './peers.ts'
+import { createRequire } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { peers } from '../engine/tfjs/peers.ts'
 import type { Launch } from './remote.ts'
 import type { TrialEvent } from './trial.ts'
 
@@ -11,11 +12,15 @@ export function inChild(name: string, environment: Readonly<Record<string, strin
     const child = fork(fileURLToPath(new URL('child-main.ts', import.meta.url)), [name], {
       cwd: peers,
       env: { ...process.env, ...environment },
-      execArgv: ['--import', import.meta.resolve('tsx')],
+      // Absolute: the child looks from test/peers.
+      execArgv: ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     const kill = (): void => void child.kill('SIGKILL')
+    const interrupted = (): never => process.exit(130)
     process.once('exit', kill)
+    process.once('SIGINT', interrupted)
+    process.once('SIGTERM', interrupted)
     let errors = ''
     child.stderr!.on('data', (chunk) => {
       errors = `${errors}${chunk}`.slice(-2000)
@@ -25,6 +30,8 @@ export function inChild(name: string, environment: Readonly<Record<string, strin
     const exited = new Promise<void>((resolve) => {
       child.on('exit', (code, signal) => {
         process.off('exit', kill)
+        process.off('SIGINT', interrupted)
+        process.off('SIGTERM', interrupted)
         gone(`its process ended with ${signal ?? code} ${errors}`.trim())
         resolve()
       })

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join, normalize, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Plugin } from 'vite'
-import { nodeFiles } from './files-node.ts'
-import { peers } from './peers.ts'
+import { nodeFiles } from '../engine/tfjs/files-node.ts'
+import { peers } from '../engine/tfjs/peers.ts'
 
 export interface Page {
   /** Of the server, without a slash at its end. */
