@@ -38,7 +38,10 @@ let scratch = ''
 function start(place: Place): Promise<Remote> {
   const known = remotes.get(place)
   if (known) return known
-  scratch ||= mkdtempSync(join(tmpdir(), 'drafthorse-'))
+  if (!scratch) {
+    scratch = mkdtempSync(join(tmpdir(), 'drafthorse-'))
+    process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
+  }
   const remote = busy.then(() => startRemote(place.launch(scratch)))
   remotes.set(place, remote)
   busy = remote.then(({ ended }) => ended)
@@ -53,22 +56,22 @@ before(async () => {
 
 after(async () => {
   for (const remote of remotes.values()) await (await remote).end()
-  if (scratch) rmSync(scratch, { recursive: true, force: true })
 })
 
 for (const place of places) {
   describe(`${place.name} in ${place.where}, seed ${defaultSeed}`, function () {
     this.timeout(1_800_000)
-    let remote: Remote
+    let remote: Remote | undefined
     before(async function () {
       const reason = await reasonToSkip(place)
       if (process.platform !== 'linux') skipUnlessPossible(this, !reason, `${reason}`)
       skipUnless(this, !reason, `${reason}`)
       remote = await start(place)
     })
+    after(() => remote?.end())
 
     it('promises row invariance, and says that software computes', async () => {
-      const { rowInvariant, kind, device } = await remote.opened
+      const { rowInvariant, kind, device } = await remote!.opened
       console.log(`      ${device}`)
       assert.equal(rowInvariant, true)
       assert.equal(kind, 'software')
@@ -76,7 +79,7 @@ for (const place of places) {
 
     for (const name of trialNames()) {
       it(name, async () => {
-        const { outcome, golden: compared } = await remote.outcome(name)
+        const { outcome, golden: compared } = await remote!.outcome(name)
         assert.equal(outcome.status, 'ok', 'message' in outcome ? outcome.message : undefined)
         if (compared) golden(compared)
       })

@@ -1,13 +1,15 @@
-// Builds the page of a trial as a project that has Drafthorse installed would, and serves it with the repository's models.
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+// Builds the page of a trial, and serves it with the repository's models.
+import { execFile } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { mkdtemp, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, normalize, sep } from 'node:path'
+import { dirname, join, normalize, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build, type Plugin } from 'vite'
+import { promisify } from 'node:util'
 import { nodeFiles } from '../engine/tfjs/files-node.ts'
-import { peers } from '../engine/tfjs/peers.ts'
 
 export interface Page {
   /** Of the server, without a slash at its end. */
@@ -20,31 +22,20 @@ const served = /^(models\/stories|test\/oracles\/hf)\/[\w./-]*$/
 
 const types: Readonly<Record<string, string>> = { html: 'text/html', js: 'text/javascript', json: 'application/json' }
 
-/** TensorFlow.js comes from test/peers; a module of Node in the page is an error. */
-const resolution: Plugin = {
-  name: 'peers',
-  enforce: 'pre',
-  resolveId(id, importer) {
-    if (id.startsWith('node:')) throw new Error(`${importer} imports ${id}, which no browser has`)
-    return id.startsWith('@tensorflow/') ? this.resolve(id, join(peers, 'package.json'), { skipSelf: true }) : undefined
-  },
+/** Builds the page into a folder. In a process of its own, for Vite does not work with the loader that mocha's has. */
+async function buildPage(folder: string): Promise<void> {
+  const require = createRequire(import.meta.url)
+  const vite = join(dirname(require.resolve('vite/package.json')), 'bin/vite.js')
+  const config = fileURLToPath(new URL('vite.config.ts', import.meta.url))
+  const flags = ['--config', config, '--outDir', folder, '--emptyOutDir', '--logLevel', 'error']
+  await promisify(execFile)(process.execPath, [vite, 'build', ...flags], { timeout: 120_000 })
 }
 
 export async function openPage(): Promise<Page> {
   const folder = await mkdtemp(join(tmpdir(), 'drafthorse-page-'))
-  await build({
-    configFile: false,
-    root: fileURLToPath(new URL('.', import.meta.url)),
-    logLevel: 'error',
-    plugins: [resolution],
-    build: {
-      outDir: folder,
-      emptyOutDir: true,
-      target: 'esnext',
-      minify: false,
-      rolldownOptions: { input: fileURLToPath(new URL('page.html', import.meta.url)) },
-    },
-  })
+  const clean = (): void => rmSync(folder, { recursive: true, force: true })
+  process.once('exit', clean)
+  await buildPage(folder)
   const server = createServer(async ({ url = '/' }, response) => {
     const path = decodeURIComponent(new URL(url, 'http://localhost').pathname).slice(1)
     try {
@@ -62,7 +53,8 @@ export async function openPage(): Promise<Page> {
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => void server.close(resolve))
-      await rm(folder, { recursive: true, force: true })
+      process.off('exit', clean)
+      clean()
     },
   }
 }
