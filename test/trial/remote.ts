@@ -20,9 +20,6 @@ export interface Remote {
   end(): Promise<void>
 }
 
-/** Without a word for so long (ms), a trial counts as hung. */
-const patience = 300_000
-
 interface Deferred<T> {
   readonly promise: Promise<T>
   resolve(value: T): void
@@ -38,7 +35,8 @@ function deferred<T>(): Deferred<T> {
   return { promise, ...settle! }
 }
 
-export function startRemote(launch: Launch): Remote {
+/** Without a word for `patience` (ms), a trial counts as hung. */
+export function startRemote(launch: Launch, { patience = 300_000 }: { patience?: number } = {}): Remote {
   const opened = deferred<Capabilities>()
   const ended = deferred<void>()
   const outcomes = new Map(trialNames().map((name) => [name, deferred<Done>()]))
@@ -78,7 +76,7 @@ export function startRemote(launch: Launch): Remote {
     }
   }
 
-  const launched = launch({ tell, gone })
+  const launched = Promise.resolve().then(() => launch({ tell, gone }))
   launched.catch((error: unknown) => gone(String(error)))
 
   async function stop(): Promise<void> {
