@@ -1,6 +1,6 @@
 // Runs a trial in a headless Chromium, which computes with SwiftShader: WebGL and WebGPU without a graphics card.
 import { existsSync } from 'node:fs'
-import { chromium } from 'playwright-core'
+import { type Browser, chromium } from 'playwright-core'
 import { openPage } from './page.ts'
 import type { Launch } from './remote.ts'
 import type { TrialEvent } from './trial.ts'
@@ -43,21 +43,24 @@ const flags = [
 export function inBrowser(name: string): Launch {
   return async ({ tell, gone }) => {
     const page = await openPage()
-    const browser = await chromium
-      .launch({ executablePath: `${found?.folder}/${found?.program}`, args: flags, timeout: 60_000 })
-      .catch(async (error: unknown) => {
-        await page.close()
-        throw error
-      })
-    browser.on('disconnected', () => gone('the browser is gone'))
-    const tab = await browser.newPage()
-    tab.on('crash', () => gone('the page crashed'))
-    tab.on('pageerror', (error) => gone(`the page threw ${error.stack ?? error}`))
-    await tab.exposeFunction('tellTrial', (event: TrialEvent) => tell(event))
-    await tab.goto(`${page.address}/page.html?backend=${name}`)
-    return async () => {
-      await browser.close()
+    let browser: Browser | undefined
+    async function close(): Promise<void> {
+      await browser?.close()
       await page.close()
     }
+    try {
+      const executablePath = `${found?.folder}/${found?.program}`
+      browser = await chromium.launch({ executablePath, args: flags, timeout: 60_000 })
+      browser.on('disconnected', () => gone('the browser is gone'))
+      const tab = await browser.newPage()
+      tab.on('crash', () => gone('the page crashed'))
+      tab.on('pageerror', (error) => gone(`the page threw ${error.stack ?? error}`))
+      await tab.exposeFunction('tellTrial', (event: TrialEvent) => tell(event))
+      await tab.goto(`${page.address}/page.html?backend=${name}`)
+    } catch (error) {
+      await close()
+      throw error
+    }
+    return close
   }
 }
