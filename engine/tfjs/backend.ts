@@ -153,10 +153,10 @@ function isMatrix(shape: readonly number[]): shape is Shape {
   return shape.length === 2
 }
 
-/** Bytes may start anywhere in their buffer; typed arrays may not. */
+/** Bytes may start anywhere in their buffer; typed arrays may not. A Buffer's own `slice` would not copy. */
 function typedValues(data: HostArray | Uint8Array, dtype: 'f32' | 'i32'): HostArray {
   if (!(data instanceof Uint8Array)) return data
-  const { buffer } = data.slice()
+  const { buffer } = new Uint8Array(data)
   return dtype === 'f32' ? new Float32Array(buffer) : new Int32Array(buffer)
 }
 

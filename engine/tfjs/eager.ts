@@ -11,6 +11,10 @@ export interface Eager {
    * where these are the last of the axes of `a`.
    */
   readonly broadcasts: boolean
+  /** Its scatter writes the values that it is given, one of them where a place is named twice. */
+  readonly scatters: boolean
+  /** Products are dear: what can be done element by element is. */
+  readonly dearProducts: boolean
   add(a: TfTensor, b: TfTensor): TfTensor
   sub(a: TfTensor, b: TfTensor): TfTensor
   mul(a: TfTensor, b: TfTensor): TfTensor
@@ -50,16 +54,50 @@ export interface Quirks {
   readonly pairs: boolean
   /** Its argMax takes any of the highest: the lowest is found another way. */
   readonly ties: boolean
+  /** Its scatter adds up what goes to one place, and blends it with what was there, which rounds. */
+  readonly blends: boolean
+  /** Its max ends at -1e20. */
+  readonly shallow: boolean
+  /** Rotations are computed element by element, since products are dear. */
+  readonly dearProducts: boolean
+  /** The rows of a pass are multiplied as matrices of one row each. */
+  readonly singly: boolean
+  /** Chooses the kernel of the next product, by the rows of its matrices where these are the same in every pass. */
+  readonly choose?: ((rows: number | 'any') => void) | undefined
+}
+
+export const noQuirks: Quirks = {
+  pairs: false,
+  ties: false,
+  blends: false,
+  shallow: false,
+  dearProducts: false,
+  singly: false,
 }
 
 /** The operations by TensorFlow.js's public functions. */
-export function publicEager(tf: Tf, { pairs, ties }: Quirks): Eager {
+export function publicEager(tf: Tf, { pairs, ties, blends, shallow, dearProducts, singly, choose }: Quirks): Eager {
   const byRow = (transposed: boolean) => {
-    const product = (a: TfTensor, b: TfTensor): TfTensor => tf.matMul(a, b, false, transposed)
+    const product = (a: TfTensor, b: TfTensor): TfTensor => {
+      choose?.(a.shape.at(-2)!)
+      return tf.matMul(a, b, false, transposed)
+    }
     return pairs ? neverSingle(product, tf) : product
+  }
+  const product = (transposed: boolean) => (a: TfTensor, b: TfTensor) => {
+    choose?.(singly ? 1 : 'any')
+    if (!singly) return tf.matMul(a, b, false, transposed)
+    const rows = tf.reshape(a, [a.shape[0]!, 1, a.shape[1]!])
+    const products = tf.matMul(rows, b, false, transposed)
+    const joined = tf.reshape(products, [a.shape[0]!, products.shape[2]!])
+    rows.dispose()
+    products.dispose()
+    return joined
   }
   return {
     broadcasts: false,
+    scatters: !blends,
+    dearProducts,
     add: tf.add,
     sub: tf.sub,
     mul: tf.mul,
@@ -71,11 +109,11 @@ export function publicEager(tf: Tf, { pairs, ties }: Quirks): Eager {
     sigmoid: tf.sigmoid,
     sum: (x) => tf.sum(x, -1, true),
     mean: (x) => tf.mean(x, -1, true),
-    max: (x) => tf.max(x, -1, true),
+    max: (x) => (shallow && x.shape.length === 2 ? deepMax(tf, x) : tf.max(x, -1, true)),
     argMax: (x) => (ties ? lowestArgMax(tf, x) : tf.argMax(x, -1)),
-    matMul: (a, b) => tf.matMul(a, b, false, false),
-    matMulTransposed: (a, b) => tf.matMul(a, b, false, true),
-    smallMatMulTransposed: (a, b) => tf.matMul(a, b, false, true),
+    matMul: product(false),
+    matMulTransposed: product(true),
+    smallMatMulTransposed: product(true),
     rowMatMul: byRow(false),
     rowMatMulTransposed: byRow(true),
     reshape: tf.reshape,
@@ -123,6 +161,23 @@ function lowestArgMax(tf: Tf, x: TfTensor): TfTensor {
   return ids
 }
 
+/** The value at the winner's place. `x [rows, n]`. */
+function deepMax(tf: Tf, x: TfTensor): TfTensor {
+  const [rows, size] = [x.shape[0]!, x.shape[1]!]
+  const winners = tf.argMax(x, -1)
+  const starts = tf.tensor(
+    Int32Array.from({ length: rows }, (_, row) => row * size),
+    [rows],
+    'int32',
+  )
+  const places = tf.add(winners, starts)
+  const flat = tf.reshape(x, [rows * size])
+  const values = tf.gather(flat, places, 0)
+  const highest = tf.reshape(values, [rows, 1])
+  for (const tensor of [winners, starts, places, flat, values]) tensor.dispose()
+  return highest
+}
+
 /** The same operations, counted. */
 export function counted(eager: Eager, count: () => void): Eager {
   function wrap<A extends readonly unknown[]>(operation: (...args: A) => TfTensor): (...args: A) => TfTensor {
@@ -133,6 +188,8 @@ export function counted(eager: Eager, count: () => void): Eager {
   }
   return {
     broadcasts: eager.broadcasts,
+    scatters: eager.scatters,
+    dearProducts: eager.dearProducts,
     add: wrap(eager.add),
     sub: wrap(eager.sub),
     mul: wrap(eager.mul),

@@ -5,8 +5,9 @@ import { platform } from '#tfjs'
 import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
 import { BackendUnavailableError } from '../errors.ts'
 import { createBackend } from './backend.ts'
-import { createDevice, type Device } from './device.ts'
-import { counted, publicEager } from './eager.ts'
+import { createDevice, type Device, type RowLimits } from './device.ts'
+import { counted, noQuirks, publicEager } from './eager.ts'
+import { adapterOf, isGpu, isSoftware, largestTensor, quirksOf, setFlags } from './gpu.ts'
 import type { TfjsTensor } from './handle.ts'
 import { asNodeBackend, type Loaded, type TfjsName } from './load.ts'
 import { findLimits, fitLimits, mostRows, type Use } from './probe.ts'
@@ -38,7 +39,7 @@ async function open(name: TfjsName, { threads }: OpenOptions): Promise<Backend<T
   const { tf } = loaded
   loadedTf.set(`tfjs:${name}`, tf)
   tf.enableProdMode()
-  if (name === 'webgpu') tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', smallTiles)
+  if (isGpu(name)) setFlags(tf, name)
   if (name === 'wasm' && threads !== undefined) wasmOf(loaded).setThreadsCount(threads)
   if (!(await tf.setBackend(name)))
     throw new BackendUnavailableError(`TensorFlow.js could not start its ${name} backend`)
@@ -48,16 +49,12 @@ async function open(name: TfjsName, { threads }: OpenOptions): Promise<Backend<T
     if (tf.getBackend() !== name) void tf.setBackend(name)
   }
   const raw = name === 'tensorflow' ? tensorflowEager(tf, asNodeBackend(tf.backend())) : undefined
-  const device = createDevice(tf, (count) =>
-    counted(
-      raw?.eager ?? publicEager(tf, { pairs: name === 'wasm', ties: name === 'webgpu' || name === 'webgl' }),
-      count,
-    ),
-  )
+  const quirks = isGpu(name) ? quirksOf(tf, name) : { ...noQuirks, pairs: name === 'wasm' }
+  const device = createDevice(tf, (count) => counted(raw?.eager ?? publicEager(tf, quirks), count))
   const use: Use = { kernels: raw ? ['small', 'large'] : ['large'], activate }
-  let rowInvariant = await findLimits(device, use)
-  const { device: words, kind } = describe(name, loaded, device)
   const running = threadsOf(name, loaded)
+  let rowInvariant = await probe(device, use, { backend: tf.backend() as object, threads: running })
+  const { device: words, kind } = describe(name, loaded, device)
   const fixed = `${running} thread${running > 1 ? 's' : ''} (not ${threads}: its library was loaded before)`
   const { max } = device.limits
   return createBackend({
@@ -76,7 +73,11 @@ async function open(name: TfjsName, { threads }: OpenOptions): Promise<Backend<T
       kind,
     },
     room: {
-      tensor: () => Math.min(largestBuffer(tf), platform.freeMemory() ?? Number.POSITIVE_INFINITY),
+      tensor: () =>
+        Math.min(
+          isGpu(name) ? largestTensor(tf, name) : Number.POSITIVE_INFINITY,
+          platform.freeMemory() ?? Number.POSITIVE_INFINITY,
+        ),
       // What a GPU has free it does not tell.
       all: () => (kind === 'hardware' ? undefined : platform.freeMemory()),
     },
@@ -88,9 +89,6 @@ async function open(name: TfjsName, { threads }: OpenOptions): Promise<Backend<T
     close: () => raw?.dispose(),
   })
 }
-
-/** A program of its matMul, which by itself would choose another with other numbers of rows. */
-const smallTiles = 2
 
 interface WasmModule {
   setThreadsCount(threads: number): void
@@ -107,10 +105,25 @@ function threadsOf(name: TfjsName, loaded: Loaded): number {
   return name === 'wasm' ? wasmOf(loaded).getThreadsCount() : 1
 }
 
-/** Bytes that a tensor may have on a device that says so. */
-function largestBuffer(tf: Tf): number {
-  const { device } = tf.backend() as { device?: { limits?: { maxStorageBufferBindingSize: number } } } // of webgpu only
-  return device?.limits?.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY
+/** What was found of a TensorFlow.js backend, which all that open it share, by its threads. */
+const probed = new WeakMap<object, Map<number, { limits: RowLimits; found: boolean }>>()
+
+/** Sets the device's limits, and says whether they hold. */
+async function probe(
+  device: Device,
+  use: Use,
+  { backend, threads }: { backend: object; threads: number },
+): Promise<boolean> {
+  const byThreads = probed.get(backend) ?? new Map()
+  probed.set(backend, byThreads)
+  const known = byThreads.get(threads)
+  if (known) {
+    device.limits = known.limits
+    return known.found
+  }
+  const found = await findLimits(device, use)
+  byThreads.set(threads, { limits: device.limits, found })
+  return found
 }
 
 function describe(
@@ -120,12 +133,10 @@ function describe(
 ): { device: string; kind: 'software' | 'hardware' } {
   const rows = limits.min > 1 ? `, products of ${limits.min} to ${limits.max} rows` : ''
   if (name !== 'tensorflow') {
-    const { adapterInfo } = tf.backend() as { adapterInfo?: { vendor?: string; architecture?: string } } // of webgpu only
-    const adapter = adapterInfo ? ` on ${adapterInfo.vendor ?? ''} ${adapterInfo.architecture ?? ''}`.trimEnd() : ''
-    const onGpu = (name === 'webgpu' || name === 'webgl') && !/swiftshader/i.test(adapter)
+    const adapter = isGpu(name) ? adapterOf(tf, name) : ''
     return {
-      device: `TensorFlow.js ${tf.version_core ?? ''}, ${name}${adapter}${rows}`,
-      kind: onGpu ? 'hardware' : 'software',
+      device: `TensorFlow.js ${tf.version_core ?? ''}, ${name}${adapter && ` on ${adapter}`}${rows}`,
+      kind: isGpu(name) && !isSoftware(adapter) ? 'hardware' : 'software',
     }
   }
   const { binding, isGPUPackage, isUsingGpuDevice } = asNodeBackend(tf.backend())

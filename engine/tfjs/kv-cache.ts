@@ -63,7 +63,8 @@ export function storeKV(
   { layer, segments }: { layer: number; segments: Segments<TfjsCache> },
 ): void {
   const { eager } = device
-  const rows = paddedRows(device, keys.shape[0]!)
+  // Padded rows go where the last one goes.
+  const rows = eager.scatters ? paddedRows(device, keys.shape[0]!) : keys.shape[0]!
   const headSize = commonHeadSize(device, segments)
   const axes = [keys.shape[1]! / headSize, headSize]
   for (const { cache, at, positions } of spansOf(segments, rows, chunkPositions)) {
@@ -74,8 +75,13 @@ export function storeKV(
       ['values', values],
     ] as const) {
       const all = rowsOf(device, handle, axes)
-      const own = positions.length === rows ? all : eager.slice(all, [at, 0, 0], [positions.length, ...axes])
+      const own = positions.length === all.shape[0] ? all : eager.slice(all, [at, 0, 0], [positions.length, ...axes])
       const before = room(device, cache, { name, layer, chunk, positions: starts.at(-1)! + 1 })
+      if (!eager.scatters) {
+        replace(cache, { name, layer, chunk }, inserted(device, before, own, starts[0]!))
+        if (own !== all) own.dispose()
+        continue
+      }
       const key = `places ${axes[0]} ${starts.join()}`
       const places = device.ofPass(key, () =>
         device.integers(
@@ -87,6 +93,26 @@ export function storeKV(
       if (own !== all) own.dispose()
     }
   }
+}
+
+/**
+ * A copy of a chunk with `rows [rows, kvHeads, headSize]` in the place of those from position `from` on. Where it stands is
+ * in the list alone: a shape would be compiled anew for every position.
+ */
+function inserted(device: Device, chunk: TfTensor, rows: TfTensor, from: number): TfTensor {
+  const { eager } = device
+  const [size, count] = [chunk.shape[1]!, rows.shape[0]!]
+  const byHead = eager.transpose(rows, [1, 0, 2])
+  const all = eager.concat([chunk, byHead], 1)
+  const list = device.ofPass(`inserted ${size} ${count} ${from}`, () =>
+    device.integers(
+      Array.from({ length: size }, (_, i) => (i >= from && i < from + count ? size + i - from : i)),
+      [size],
+    ),
+  )
+  const result = eager.gather(all, list, 1)
+  free(byHead, all)
+  return result
 }
 
 /** Copies positions `from .. to - 1` of every layer. */

@@ -1,5 +1,6 @@
 // Rotary position embedding in Hugging Face's half-split layout. The rotation by a position is a matrix `[headSize,
-// headSize]` of two diagonals, so a row is rotated by one product, which adds zeros to the two terms of the formula.
+// headSize]` of two diagonals, so a row is rotated by one product, which adds zeros to the two terms of the formula. Where
+// products are dear there are four operations instead, element by element.
 
 import type { Segments } from '../backend.ts'
 import { type Device, paddedRows } from './device.ts'
@@ -23,6 +24,10 @@ export function rope(
   x: TfjsTensor,
   { cos, sin, segments }: { cos: TfjsTensor; sin: TfjsTensor; segments: Segments<TfjsCache> },
 ): void {
+  if (device.eager.dearProducts) {
+    rotateElements(device, out, x, { cos, sin, segments })
+    return
+  }
   const size = 2 * cos.shape[1]!
   const width = x.shape[1]!
   const wanted = device.queryAxes.get(width)
@@ -42,6 +47,43 @@ export function rope(
   const rotations =
     shape.length === 3 ? plain : device.ofPass(`${key} ${shape.length}`, () => device.eager.reshape(plain, shape))
   write(out, device.eager.rowMatMul(values, rotations))
+}
+
+/** `x * cos + swapped * sin`, where the halves of `swapped` have changed places and the sines of the first are negative. */
+function rotateElements(
+  device: Device,
+  out: TfjsTensor,
+  x: TfjsTensor,
+  { cos, sin, segments }: Tables & { segments: Segments<TfjsCache> },
+): void {
+  const { eager } = device
+  const half = cos.shape[1]!
+  const size = 2 * half
+  const values = rowsOf(device, x, [x.shape[1]! / size, size])
+  const rows = paddedRows(device, x.shape[0]!)
+  const positions = spansOf(segments, rows, Number.POSITIVE_INFINITY).flatMap((span) => span.positions)
+  const ofRows = (table: TfjsTensor, first: number): TfTensor =>
+    device.ofPass(`elements ${table.id} ${first} ${positions.join()}`, () => {
+      const list = device.integers(positions, [rows])
+      const second = eager.gather(valueIn(device, table).tensor, list, 0)
+      const sign = device.constant(`number ${first}`, () => device.numbers([first], []))
+      const signed = eager.mul(second, sign)
+      const both = eager.concat([signed, second], 1)
+      const shaped = eager.reshape(both, [rows, 1, size])
+      free(list, second, signed, both)
+      return shaped
+    })
+  const places = device.constant(`swapped ${size}`, () =>
+    device.integers(
+      Array.from({ length: size }, (_, i) => (i + half) % size),
+      [size],
+    ),
+  )
+  const swapped = eager.gather(values, places, 2)
+  const straight = eager.mul(values, ofRows(cos, 1))
+  const turned = eager.mul(swapped, ofRows(sin, -1))
+  write(out, eager.add(straight, turned))
+  free(swapped, straight, turned)
 }
 
 interface Tables {

@@ -74,6 +74,8 @@ export function tensorflowEager(tf: Tf, backend: NodeBackend): TensorflowEager {
 
   const eager: Eager = {
     broadcasts: true,
+    scatters: true,
+    dearProducts: false,
     add: binary('AddV2'),
     sub: binary('Sub'),
     mul: binary('Mul'),

@@ -42,7 +42,11 @@ export interface Tf {
   backend(): unknown
   memory(): { readonly numTensors: number; readonly numBytes: number }
   enableProdMode(): void
-  env(): { set(flag: string, value: number | boolean): void }
+  env(): {
+    set(flag: string, value: number | boolean): void
+    getBool(flag: string): boolean
+    getNumber(flag: string): number
+  }
   readonly io: {
     /** The tensors whose bytes follow each other in the buffers, cut anywhere, by name. */
     decodeWeights(buffers: ArrayBuffer[], specs: readonly WeightSpec[]): Readonly<Record<string, TfTensor>>

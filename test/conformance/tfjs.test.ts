@@ -1,9 +1,11 @@
-// The backends on TensorFlow.js: every conformance case, the golden checkpoints, identity and memory.
+// The backends on TensorFlow.js that run in this process: every conformance case, the golden checkpoints, identity and memory.
+// test/trial has the others.
 import assert from 'node:assert/strict'
 import { allCases, defaultSeed, runCase } from 'drafthorse/conformance'
 import type { Backend } from 'drafthorse/engine'
 import { tensorsOf } from 'drafthorse/engine/tfjs'
 import { matchGolden, speculateEqually, stayLevel } from '../engine/tfjs/checks.ts'
+import { nodeFiles } from '../engine/tfjs/files-node.ts'
 import { missing, openTfjs } from '../engine/tfjs/peers.ts'
 import { golden } from '../golden.ts'
 import { skipUnless, skipUnlessPossible } from '../skip.ts'
@@ -41,11 +43,12 @@ for (const [name, tokens] of Object.entries(names)) {
     })
 
     it('gives the logits and greedy ids of all checkpoints with all skip sets', async () => {
-      golden(await matchGolden(backend))
+      golden(await matchGolden(backend, nodeFiles))
     })
 
-    it(`tells ${tokens} tokens the same whether it speculates or not`, () => speculateEqually(backend, tokens))
+    it(`tells ${tokens} tokens the same whether it speculates or not`, () =>
+      speculateEqually(backend, nodeFiles, { tokens }))
 
-    it('holds as many tensors after a generation as before', () => stayLevel(backend, () => tensorsOf(name)))
+    it('holds as many tensors after a generation as before', () => stayLevel(backend, nodeFiles, () => tensorsOf(name)))
   })
 }

@@ -9,7 +9,7 @@ import type { BackendModule } from 'drafthorse/engine'
 import type { TfjsTensor } from 'drafthorse/engine/tfjs'
 import { createBackend } from '../../../engine/tfjs/backend.ts'
 import { createDevice, type Device } from '../../../engine/tfjs/device.ts'
-import { type Eager, publicEager } from '../../../engine/tfjs/eager.ts'
+import { type Eager, noQuirks, publicEager } from '../../../engine/tfjs/eager.ts'
 import { findLimits, fitLimits, type Use } from '../../../engine/tfjs/probe.ts'
 import { multiply } from '../../../engine/tfjs/rows.ts'
 import type { Tf, TfTensor } from '../../../engine/tfjs/tf.ts'
@@ -61,7 +61,7 @@ describe('the probe on a device of whose kernels something is known', () => {
   /** TensorFlow.js on the CPU with some operations replaced. */
   function deviceWith(change: (plain: Eager) => Partial<Eager>): Device {
     use.activate()
-    const plain = publicEager(tf, { pairs: false, ties: false })
+    const plain = publicEager(tf, noQuirks)
     return createDevice(tf, () => ({ ...plain, ...change(plain) }))
   }
 

@@ -2,6 +2,7 @@
 // starts it with TensorFlow's own switches, which are read when the library is loaded.
 import { allCases, runCase } from 'drafthorse/conformance'
 import { speculateEqually } from './checks.ts'
+import { nodeFiles } from './files-node.ts'
 import { openTfjs } from './peers.ts'
 
 /** What the program writes to standard output. */
@@ -22,7 +23,7 @@ async function prove(tokens: number): Promise<Proof> {
     const why = 'message' in outcome ? `: ${outcome.message}` : ''
     if (outcome.status !== 'ok') failures.push(`${item.op}, ${item.kind}, ${item.name} is ${outcome.status}${why}`)
   }
-  await speculateEqually(backend, tokens).catch((error: Error) => failures.push(error.message))
+  await speculateEqually(backend, nodeFiles, { tokens: tokens }).catch((error: Error) => failures.push(error.message))
   const { rowInvariant, device } = backend.capabilities
   await backend.dispose()
   return { rowInvariant: rowInvariant === true, device, cases: cases.length, failures }

@@ -1,0 +1,66 @@
+// Runs a trial in a headless Chromium, which computes with SwiftShader: WebGL and WebGPU without a graphics card.
+import { existsSync } from 'node:fs'
+import { type Browser, chromium } from 'playwright-core'
+import { openPage } from './page.ts'
+import type { Launch } from './remote.ts'
+import type { TrialEvent } from './trial.ts'
+
+/** Where Chromium and Chrome are on Linux, with the Vulkan driver of SwiftShader in the same folder. */
+const places = [
+  { folder: '/usr/lib/chromium', program: 'chromium' },
+  { folder: '/opt/google/chrome', program: 'chrome' },
+] as const
+
+const driver = 'vk_swiftshader_icd.json'
+const found = places.find(({ folder, program }) => [program, driver].every((file) => existsSync(`${folder}/${file}`)))
+
+/** Why nothing can run on Chromium or its SwiftShader here, or nothing. */
+export function missingChromium(): string | undefined {
+  if (found) return undefined
+  const wanted = places.map(({ folder, program }) => `${folder}/${program}`).join(' or ')
+  return `there is no ${wanted} with ${driver} beside it: run "apt-get install chromium"`
+}
+
+/** What makes Dawn, in a process of its own, find SwiftShader. */
+export function swiftShader(scratch: string): Readonly<Record<string, string>> {
+  const folder = found?.folder ?? ''
+  return { LD_LIBRARY_PATH: folder, VK_ICD_FILENAMES: `${folder}/${driver}`, XDG_RUNTIME_DIR: scratch }
+}
+
+const flags = [
+  '--no-sandbox',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--enable-unsafe-swiftshader',
+  '--use-angle=swiftshader',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+]
+
+export function inBrowser(name: string): Launch {
+  return async ({ tell, gone }) => {
+    const page = await openPage()
+    let browser: Browser | undefined
+    async function close(): Promise<void> {
+      await browser?.close()
+      await page.close()
+    }
+    try {
+      const executablePath = `${found?.folder}/${found?.program}`
+      browser = await chromium.launch({ executablePath, args: flags, timeout: 60_000 })
+      browser.on('disconnected', () => gone('the browser is gone'))
+      const tab = await browser.newPage()
+      tab.on('crash', () => gone('the page crashed'))
+      tab.on('pageerror', (error) => gone(`the page threw ${error.stack ?? error}`))
+      await tab.exposeFunction('tellTrial', (event: TrialEvent) => tell(event))
+      await tab.goto(`${page.address}/page.html?backend=${name}`)
+    } catch (error) {
+      await close()
+      throw error
+    }
+    return close
+  }
+}

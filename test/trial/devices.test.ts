@@ -1,0 +1,88 @@
+// The backends on TensorFlow.js that run elsewhere: WebGPU on Dawn in a child process, WebGPU and WebGL in a headless Chromium,
+// all on SwiftShader. Their trials go on in the background, one after the other, while the other tests run.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { defaultSeed } from 'drafthorse/conformance'
+import { missing } from '../engine/tfjs/peers.ts'
+import { golden } from '../golden.ts'
+import { skipUnless, skipUnlessPossible } from '../skip.ts'
+import { inBrowser, missingChromium, swiftShader } from './browser.ts'
+import { inChild } from './child.ts'
+import { type Launch, type Remote, startRemote } from './remote.ts'
+import { trialNames } from './trial.ts'
+
+interface Place {
+  readonly name: string
+  readonly where: string
+  launch(scratch: string): Launch
+}
+
+const places: readonly Place[] = [
+  { name: 'tfjs:webgpu', where: 'Dawn', launch: (scratch) => inChild('tfjs:webgpu', swiftShader(scratch)) },
+  { name: 'tfjs:webgl', where: 'Chromium', launch: () => inBrowser('tfjs:webgl') },
+  { name: 'tfjs:webgpu', where: 'Chromium', launch: () => inBrowser('tfjs:webgpu') },
+]
+
+async function reasonToSkip({ name, where }: Place): Promise<string | undefined> {
+  return missingChromium() ?? (where === 'Dawn' ? await missing(name) : undefined)
+}
+
+/** Trials that were started, and the end of the last one. */
+const remotes = new Map<Place, Promise<Remote>>()
+let busy: Promise<unknown> = Promise.resolve()
+let scratch = ''
+
+/** Starts a trial when those before it have ended. */
+function start(place: Place): Promise<Remote> {
+  const known = remotes.get(place)
+  if (known) return known
+  if (!scratch) {
+    scratch = mkdtempSync(join(tmpdir(), 'drafthorse-'))
+    process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
+  }
+  const remote = busy.then(() => startRemote(place.launch(scratch)))
+  remotes.set(place, remote)
+  busy = remote.then(({ ended }) => ended)
+  return remote
+}
+
+// Before all other tests, where all are run: with a filter each suite starts its own.
+before(async () => {
+  if (process.env['DRAFTHORSE_FULL_RUN'] !== '1') return
+  for (const place of places) if (!(await reasonToSkip(place))) void start(place)
+})
+
+after(async () => {
+  for (const remote of remotes.values()) await (await remote).end()
+})
+
+for (const place of places) {
+  describe(`${place.name} in ${place.where}, seed ${defaultSeed}`, function () {
+    this.timeout(1_800_000)
+    let remote: Remote | undefined
+    before(async function () {
+      const reason = await reasonToSkip(place)
+      if (process.platform !== 'linux') skipUnlessPossible(this, !reason, `${reason}`)
+      skipUnless(this, !reason, `${reason}`)
+      remote = await start(place)
+    })
+    after(() => remote?.end())
+
+    it('promises row invariance, and says that software computes', async () => {
+      const { rowInvariant, kind, device } = await remote!.opened
+      console.log(`      ${device}`)
+      assert.equal(rowInvariant, true)
+      assert.equal(kind, 'software')
+    })
+
+    for (const name of trialNames()) {
+      it(name, async () => {
+        const { outcome, golden: compared } = await remote!.outcome(name)
+        assert.equal(outcome.status, 'ok', 'message' in outcome ? outcome.message : undefined)
+        if (compared) golden(compared)
+      })
+    }
+  })
+}

@@ -1,0 +1,23 @@
+// The page of browser.ts: runs the trial of the backend that its address names, with Drafthorse as a bundler builds it.
+import { openBackend } from 'drafthorse/engine'
+import type { Files } from '../engine/tfjs/files.ts'
+import { runTrial, type TrialEvent } from './trial.ts'
+
+declare global {
+  /** Put there by browser.ts. */
+  var tellTrial: (event: TrialEvent) => Promise<void>
+}
+
+async function get(path: string): Promise<Response> {
+  const response = await fetch(`/repository/${path}`)
+  if (!response.ok) throw new Error(`${path}: ${response.status}`)
+  return response
+}
+
+const files: Files = {
+  read: async (path) => new Uint8Array(await (await get(path)).arrayBuffer()),
+  list: async (folder) => (await get(`${folder}/`)).json(),
+}
+
+const name = new URLSearchParams(location.search).get('backend')!
+runTrial({ name, files, open: () => openBackend(name), tell: globalThis.tellTrial })
