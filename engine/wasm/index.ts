@@ -1,0 +1,64 @@
+// The wasm backend: WebAssembly SIMD kernels, on threads that share one memory.
+
+import { platform } from '#workers'
+import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
+import { createBackend } from './backend.ts'
+import { binary } from './binary.ts'
+import { createCrew, createSoloist } from './crew.ts'
+import { createHeap } from './heap.ts'
+import type { WasmTensor } from './tensor.ts'
+
+export type { WasmTensor } from './tensor.ts'
+
+/** The module, with counts of what its backends have done: tests hold them to it. */
+export interface WasmModule extends BackendModule<WasmTensor> {
+  /** Lists of commands handed over to threads, barriers in them, and allocations of memory. */
+  counts(): { readonly lists: number; readonly barriers: number; readonly allocations: number }
+}
+
+let compiled: Promise<WebAssembly.Module> | undefined
+
+function compile(): Promise<WebAssembly.Module> {
+  compiled ??= WebAssembly.compile(Uint8Array.from(atob(binary), (letter) => letter.charCodeAt(0)))
+  return compiled
+}
+
+function createModule(): WasmModule {
+  const counts = { lists: 0, barriers: 0, allocations: 0 }
+
+  async function open({ threads: asked }: OpenOptions): Promise<Backend<WasmTensor>> {
+    const module = await compile()
+    const heap = createHeap(() => void counts.allocations++)
+    const solo = platform.withoutThreads()
+    const threads = solo === undefined ? (asked ?? platform.cores()) : 1
+    const crew = solo === undefined ? createCrew(module, heap, { platform, threads }) : createSoloist(module, heap)
+    const device = `WebAssembly SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
+    return createBackend({
+      heap,
+      crew,
+      capabilities: {
+        rowInvariant: true,
+        dtypes: ['f32', 'bf16'],
+        threads,
+        passRows: 32,
+        device: solo === undefined ? device : `${device}, for ${solo}`,
+        kind: 'software',
+      },
+      onList({ barriers }) {
+        counts.lists++
+        counts.barriers += barriers
+      },
+    })
+  }
+
+  return {
+    name: 'wasm',
+    counts: () => ({ ...counts }),
+    async unavailable() {
+      return typeof WebAssembly === 'object' ? undefined : 'there is no WebAssembly here'
+    },
+    open,
+  }
+}
+
+export const wasm: WasmModule = createModule()

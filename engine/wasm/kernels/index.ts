@@ -1,0 +1,70 @@
+// The entry of the kernels: every thread walks the same list of commands and does its share of each.
+
+import { Attention, attention } from './attention'
+import { awaitList, barrier, end, list } from './control'
+import { CopyRows, copyRows } from './copy-rows'
+import { Embed, embed } from './embed'
+import { CopyKV, copyKV, StoreKV, storeKV } from './kv-cache'
+import { Linear, linear } from './linear'
+import { RmsNorm, rmsNorm } from './rms-norm'
+import { Rope, rope } from './rope'
+import { Select, selectInBlocks, selectInRows } from './select'
+import { Swiglu, swiglu } from './swiglu'
+
+/** The head of every command. */
+@unmanaged
+class Command {
+  /** Which op: its place in `opcodes` of `engine/wasm/commands.ts`. */
+  op: u32
+  /** Of the whole command. */
+  bytes: u32
+  /** Not 0: it needs what commands before it have written, since the last barrier. */
+  waits: u32
+}
+
+/** Waits for the next list and runs it as thread `thread` of `threads`. */
+export function work(thread: u32, threads: u32): void {
+  awaitList()
+  walk(thread, threads)
+  barrier(threads)
+}
+
+/** Runs the commands of the list. */
+export function walk(thread: u32, threads: u32): void {
+  const last = end()
+  for (let at = list(); at < last; ) {
+    const command = changetype<Command>(at)
+    if (command.waits) barrier(threads)
+    run(command.op, at + offsetof<Command>(), thread, threads)
+    at += command.bytes
+  }
+}
+
+function run(op: u32, at: usize, thread: u32, threads: u32): void {
+  switch (op) {
+    case 0:
+      return embed(changetype<Embed>(at), thread, threads)
+    case 1:
+      return rmsNorm(changetype<RmsNorm>(at), thread, threads)
+    case 2:
+      return linear(changetype<Linear>(at), thread, threads)
+    case 3:
+      return rope(changetype<Rope>(at), thread, threads)
+    case 4:
+      return storeKV(changetype<StoreKV>(at), thread, threads)
+    case 5:
+      return attention(changetype<Attention>(at), thread, threads)
+    case 6:
+      return swiglu(changetype<Swiglu>(at), thread, threads)
+    case 7:
+      return copyRows(changetype<CopyRows>(at), thread, threads)
+    case 8:
+      return copyKV(changetype<CopyKV>(at), thread, threads)
+    case 9:
+      return selectInBlocks(changetype<Select>(at), thread, threads)
+    case 10:
+      return selectInRows(changetype<Select>(at), thread, threads)
+    default:
+      unreachable()
+  }
+}
