@@ -72,8 +72,13 @@ export function createCommands(): Commands {
       }
       for (const used of uses.reads) used.readAt = stage
       for (const used of uses.writes) used.writtenAt = stage
-      list.push(opcodes[op], (3 + fields.length) * 4, waits ? 1 : 0)
-      list.push(...fields)
+      const at = list.length
+      list.skip(3 + fields.length)
+      const words = list.all()
+      words[at] = opcodes[op]
+      words[at + 1] = (3 + fields.length) * 4
+      words[at + 2] = waits ? 1 : 0
+      for (let i = 0; i < fields.length; i++) words[at + 3 + i] = fields[i]!
     },
     data(words) {
       const at = tables.length * 4
@@ -113,6 +118,7 @@ function createWords() {
   let array = new Int32Array(4096)
   const words = {
     length: 0,
+    all: () => array,
     values: () => array.subarray(0, words.length),
     skip(count: number) {
       if (words.length + count > array.length) {
@@ -121,11 +127,6 @@ function createWords() {
         array = larger
       }
       words.length += count
-    },
-    push(...values: number[]) {
-      const at = words.length
-      words.skip(values.length)
-      for (let i = 0; i < values.length; i++) array[at + i] = values[i]!
     },
     append(values: ArrayLike<number>) {
       const at = words.length

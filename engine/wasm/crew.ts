@@ -73,5 +73,7 @@ export function createCrew(
 
 function crashed(cause: unknown): BackendCrashedError {
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return new BackendCrashedError(`a thread of the wasm backend broke down (${reason}); open the backend anew`, { cause })
+  return new BackendCrashedError(`a thread of the wasm backend broke down (${reason}); open the backend anew`, {
+    cause,
+  })
 }

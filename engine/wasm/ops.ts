@@ -3,7 +3,7 @@
 import type { Ops, Segments } from '../backend.ts'
 import { type Commands, float, type Stamped } from './commands.ts'
 import type { Heap } from './heap.ts'
-import { createRowTables, lineage, reserve, type RowTables, rowBytes, runsOf, type WasmCache } from './kv-cache.ts'
+import { createRowTables, lineage, type RowTables, reserve, rowBytes, runsOf, type WasmCache } from './kv-cache.ts'
 import { typeNumbers } from './pack.ts'
 import { type WasmTensor, width } from './tensor.ts'
 
@@ -46,16 +46,29 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
 
     linear(out, x, { weight, bias, residual }) {
       commands.add('linear', { reads: given(x, weight, bias, residual), writes: [out] }, [
-        ...[out.address, x.address, weight.address, typeNumber(weight), place(bias), place(residual)],
-        ...[out.shape[0]!, width(x), width(out)],
+        out.address,
+        x.address,
+        weight.address,
+        typeNumber(weight),
+        place(bias),
+        place(residual),
+        out.shape[0]!,
+        width(x),
+        width(out),
       ])
     },
 
     rope(out, x, { cos, sin, segments }) {
       const half = width(cos)
       commands.add('rope', { reads: [x, cos, sin], writes: [out] }, [
-        ...[out.address, x.address, cos.address, sin.address, tables.of(own(segments))],
-        ...[out.shape[0]!, width(x) / (2 * half), half],
+        out.address,
+        x.address,
+        cos.address,
+        sin.address,
+        tables.of(own(segments)),
+        out.shape[0]!,
+        width(x) / (2 * half),
+        half,
       ])
     },
 
@@ -63,8 +76,12 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
       const caches = own(segments).map(({ cache }) => cache)
       for (const { cache, start, count } of own(segments)) reserve(heap, cache, start + count)
       commands.add('storeKV', { reads: [keys, values], writes: caches }, [
-        ...[keys.address, values.address, tables.of(own(segments))],
-        ...[keys.shape[0]!, layer, width(keys) * 4],
+        keys.address,
+        values.address,
+        tables.of(own(segments)),
+        keys.shape[0]!,
+        layer,
+        width(keys) * 4,
       ])
     },
 
@@ -76,9 +93,17 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
       scratchBytes = Math.max(scratchBytes, (end + 4) * 4)
       const { cache } = own(segments)[0]!
       commands.add('attention', { reads: [queries, ...caches], writes: [out] }, [
-        ...[out.address, queries.address, tables.of(own(segments))],
-        ...[out.shape[0]!, width(queries) / headSize, cache.width / headSize, headSize, layer, rowBytes(cache)],
-        ...[Math.min(window, 2 ** 31), float(scale)],
+        out.address,
+        queries.address,
+        tables.of(own(segments)),
+        out.shape[0]!,
+        width(queries) / headSize,
+        cache.width / headSize,
+        headSize,
+        layer,
+        rowBytes(cache),
+        Math.min(window, 2 ** 31),
+        float(scale),
       ])
     },
 
@@ -99,14 +124,22 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
       reserve(heap, out, end)
       reserve(heap, source, end)
       commands.add('copyKV', { reads: lineage(source), writes: [out] }, [
-        ...[commands.data(runsOf(out, end)), commands.data(runsOf(source, end))],
-        ...[2 * out.layers, start, end, rowBytes(out)],
+        commands.data(runsOf(out, end)),
+        commands.data(runsOf(source, end)),
+        2 * out.layers,
+        start,
+        end,
+        rowBytes(out),
       ])
     },
 
     select({ ids, scores }, logits, { noise }) {
       const [rows, size] = [logits.shape[0]!, width(logits)]
-      const blocks = { place: commands.room(rows * Math.ceil(size / selectBlock) * selectWords), readAt: 0, writtenAt: 0 }
+      const blocks = {
+        place: commands.room(rows * Math.ceil(size / selectBlock) * selectWords),
+        readAt: 0,
+        writtenAt: 0,
+      }
       const fields = [ids.address, scores.address, logits.address, place(noise), blocks.place, rows, size]
       commands.add('selectInBlocks', { reads: given(logits, noise), writes: [blocks] }, fields)
       commands.add('selectInRows', { reads: [blocks, logits], writes: [ids, scores] }, fields)

@@ -49,15 +49,7 @@ export function attention(c: Attention, thread: u32, threads: u32): void {
 }
 
 /** `weights[p - first] = scale * q . k` of the positions `first .. last`. */
-function score(
-  weights: usize,
-  query: usize,
-  runs: usize,
-  c: Attention,
-  first: u32,
-  last: u32,
-  offset: usize,
-): void {
+function score(weights: usize, query: usize, runs: usize, c: Attention, first: u32, last: u32, offset: usize): void {
   const bytes = c.kvBytes
   const scale = f32x4.splat(c.scale)
   let run = runOf(runs, first)

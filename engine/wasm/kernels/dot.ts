@@ -136,7 +136,5 @@ function sums(a: v128, b: v128, c: v128, d: v128): v128 {
 
 /** The sum of the lanes, in the same order. */
 export function sum(a: v128): f32 {
-  return (
-    f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 1) + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3))
-  )
+  return f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 1) + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3))
 }

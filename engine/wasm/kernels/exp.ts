@@ -5,10 +5,10 @@
  * of `e^r`, whose eighth power is below f32's last bit. Every lane runs the same steps, so a number's place does not matter.
  */
 export function exp(x: v128): v128 {
-  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.4426950408889634)))
+  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(<f32>Math.LOG2E)))
   // ln(2) in two parts, the first of few bits, so that n times it is exact.
   let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)))
-  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)))
+  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.1219444e-4)))
   let sum = f32x4.splat(1.0 / 5040)
   sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(1.0 / 720))
   sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(1.0 / 120))
@@ -28,7 +28,7 @@ export function log(x: f64): f64 {
   const bits = reinterpret<u64>(x)
   let n = <i32>(bits >> 52) - 1023
   let m = reinterpret<f64>((bits & 0x000fffffffffffff) | 0x3ff0000000000000)
-  if (m > 1.4142135623730951) {
+  if (m > Math.SQRT2) {
     m /= 2
     n++
   }
@@ -36,5 +36,5 @@ export function log(x: f64): f64 {
   const squared = s * s
   let sum: f64 = 0
   for (let odd: f64 = 19; odd > 0; odd -= 2) sum = sum * squared + 1 / odd
-  return n * 0.6931471805599453 + 2 * s * sum
+  return n * Math.LN2 + 2 * s * sum
 }

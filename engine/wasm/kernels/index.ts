@@ -41,30 +41,16 @@ export function walk(thread: u32, threads: u32): void {
 }
 
 function run(op: u32, at: usize, thread: u32, threads: u32): void {
-  switch (op) {
-    case 0:
-      return embed(changetype<Embed>(at), thread, threads)
-    case 1:
-      return rmsNorm(changetype<RmsNorm>(at), thread, threads)
-    case 2:
-      return linear(changetype<Linear>(at), thread, threads)
-    case 3:
-      return rope(changetype<Rope>(at), thread, threads)
-    case 4:
-      return storeKV(changetype<StoreKV>(at), thread, threads)
-    case 5:
-      return attention(changetype<Attention>(at), thread, threads)
-    case 6:
-      return swiglu(changetype<Swiglu>(at), thread, threads)
-    case 7:
-      return copyRows(changetype<CopyRows>(at), thread, threads)
-    case 8:
-      return copyKV(changetype<CopyKV>(at), thread, threads)
-    case 9:
-      return selectInBlocks(changetype<Select>(at), thread, threads)
-    case 10:
-      return selectInRows(changetype<Select>(at), thread, threads)
-    default:
-      unreachable()
-  }
+  if (op == 0) embed(changetype<Embed>(at), thread, threads)
+  else if (op == 1) rmsNorm(changetype<RmsNorm>(at), thread, threads)
+  else if (op == 2) linear(changetype<Linear>(at), thread, threads)
+  else if (op == 3) rope(changetype<Rope>(at), thread, threads)
+  else if (op == 4) storeKV(changetype<StoreKV>(at), thread, threads)
+  else if (op == 5) attention(changetype<Attention>(at), thread, threads)
+  else if (op == 6) swiglu(changetype<Swiglu>(at), thread, threads)
+  else if (op == 7) copyRows(changetype<CopyRows>(at), thread, threads)
+  else if (op == 8) copyKV(changetype<CopyKV>(at), thread, threads)
+  else if (op == 9) selectInBlocks(changetype<Select>(at), thread, threads)
+  else if (op == 10) selectInRows(changetype<Select>(at), thread, threads)
+  else unreachable()
 }
