@@ -12,6 +12,9 @@ import { createRecorder } from './ops.ts'
 import { pack, packedSize } from './pack.ts'
 import { newTensor, type WasmTensor, width } from './tensor.ts'
 
+/** Bytes of a list, and of what threads need for themselves, that serve most models from the first pass on. */
+const leastRoom = 1 << 16
+
 export interface BackendParts {
   readonly heap: Heap
   readonly crew: Crew
@@ -46,7 +49,7 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
   /** Room of at least so many bytes, whose contents do not matter. */
   function fit(room: { address: number; bytes: number }, bytes: number): void {
     if (room.bytes >= bytes) return
-    const larger = Math.max(bytes, 2 * room.bytes)
+    const larger = Math.max(bytes, 2 * room.bytes, leastRoom)
     const address = heap.allocate(larger)
     heap.free(room.address)
     room.address = address
@@ -55,6 +58,7 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
 
   /** Hands over what was recorded, and waits for it. */
   async function run(): Promise<void> {
+    crew.expectAlive()
     if (commands.empty) return
     const perThread = Math.ceil(recorder.scratchBytes / 64) * 64 + 64
     fit(place.list, commands.size() * 4)
@@ -155,6 +159,7 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
     async dispose() {
       await last
       await crew.end()
+      heap.clear()
       tensors.clear()
       caches.clear()
       arenas.clear()

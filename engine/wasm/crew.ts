@@ -8,7 +8,9 @@ import { instantiate } from './work.ts'
 
 export interface Crew {
   readonly threads: number
-  /** Runs the list that the words of control.ts tell of. Throws {@link BackendCrashedError}, also ever after. */
+  /** Throws {@link BackendCrashedError} once a thread has broken down. */
+  expectAlive(): void
+  /** Runs the list that the words of control.ts tell of. Throws {@link BackendCrashedError}. */
   run(): Promise<void>
   end(): Promise<void>
 }
@@ -16,13 +18,18 @@ export interface Crew {
 /** No threads: lists run where they are handed over. */
 export function createSoloist(module: WebAssembly.Module, { memory }: Heap): Crew {
   const kernels = instantiate({ module, memory })
+  let failure: BackendCrashedError | undefined
   return {
     threads: 1,
+    expectAlive() {
+      if (failure) throw failure
+    },
     async run() {
       try {
         kernels.walk(0, 1)
       } catch (cause) {
-        throw crashed(cause)
+        failure = crashed(cause)
+        throw failure
       }
     },
     async end() {},
@@ -50,8 +57,10 @@ export function createCrew(
 
   return {
     threads,
-    async run() {
+    expectAlive() {
       if (failure) throw failure
+    },
+    async run() {
       const control = heap.words()
       for (const member of members) member.hold()
       try {

@@ -21,6 +21,8 @@ export interface Heap {
   /** The address of free memory. Throws {@link OutOfMemoryError}. */
   allocate(bytes: number): number
   free(address: number): void
+  /** Frees everything. */
+  clear(): void
 }
 
 interface Gap {
@@ -28,8 +30,13 @@ interface Gap {
   end: number
 }
 
-/** `onAllocate` is called for each allocation. */
-export function createHeap(onAllocate: () => void): Heap {
+/** What heaps have done: memory that was given, and given back. */
+export interface HeapCounts {
+  allocations: number
+  frees: number
+}
+
+export function createHeap(counts: HeapCounts): Heap {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: mostPages, shared: true })
   const sizes = new Map<number, number>()
   /** Free memory by address, no two gaps side by side. */
@@ -87,14 +94,19 @@ export function createHeap(onAllocate: () => void): Heap {
       gap.start += size
       if (gap.start === gap.end) gaps.splice(at, 1)
       sizes.set(address, size)
-      onAllocate()
+      counts.allocations++
       return address
     },
     free(address: number): void {
       const size = sizes.get(address)
       if (size === undefined) return
       sizes.delete(address)
+      counts.frees++
       release({ start: address, end: address + size })
+    },
+    clear() {
+      counts.frees += sizes.size
+      sizes.clear()
     },
   }
 }

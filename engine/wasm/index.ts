@@ -12,8 +12,15 @@ export type { WasmTensor } from './tensor.ts'
 
 /** The module, with counts of what its backends have done: tests hold them to it. */
 export interface WasmModule extends BackendModule<WasmTensor> {
-  /** Lists of commands handed over to threads, barriers in them, and allocations of memory. */
-  counts(): { readonly lists: number; readonly barriers: number; readonly allocations: number }
+  counts(): Counts
+}
+
+/** Lists of commands handed over to the threads, barriers in them; blocks of memory taken, and given back. */
+export interface Counts {
+  readonly lists: number
+  readonly barriers: number
+  readonly allocations: number
+  readonly frees: number
 }
 
 let compiled: Promise<WebAssembly.Module> | undefined
@@ -24,11 +31,11 @@ function compile(): Promise<WebAssembly.Module> {
 }
 
 function createModule(): WasmModule {
-  const counts = { lists: 0, barriers: 0, allocations: 0 }
+  const counts = { lists: 0, barriers: 0, allocations: 0, frees: 0 }
 
   async function open({ threads: asked }: OpenOptions): Promise<Backend<WasmTensor>> {
     const module = await compile()
-    const heap = createHeap(() => void counts.allocations++)
+    const heap = createHeap(counts)
     const solo = platform.withoutThreads()
     const threads = solo === undefined ? (asked ?? platform.cores()) : 1
     const crew = solo === undefined ? createCrew(module, heap, { platform, threads }) : createSoloist(module, heap)
