@@ -45,7 +45,7 @@ function createModule(): WasmModule {
       crew,
       capabilities: {
         rowInvariant: true,
-        dtypes: ['f32', 'bf16'],
+        dtypes: ['q8_0', 'bf16', 'f32'],
         threads,
         passRows: 32,
         device: solo === undefined ? device : `${device}, for ${solo}`,

@@ -45,6 +45,8 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
     },
 
     linear(out, x, { weight, bias, residual }) {
+      // Each thread has its own copy of x in 16 bits, and the scale of each row.
+      if (weight.dtype === 'q8_0') scratchBytes = Math.max(scratchBytes, out.shape[0]! * (width(x) * 2 + 4))
       commands.add('linear', { reads: given(x, weight, bias, residual), writes: [out] }, [
         out.address,
         x.address,

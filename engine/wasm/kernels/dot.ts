@@ -130,7 +130,7 @@ export function lanes(count: i32): v128 {
 }
 
 /** The sum of each vector's lanes. */
-function sums(a: v128, b: v128, c: v128, d: v128): v128 {
+export function sums(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = f32x4.add(f32x4.shuffle(a, b, 0, 4, 2, 6), f32x4.shuffle(a, b, 1, 5, 3, 7))
   const cd = f32x4.add(f32x4.shuffle(c, d, 0, 4, 2, 6), f32x4.shuffle(c, d, 1, 5, 3, 7))
   return f32x4.add(f32x4.shuffle(ab, cd, 0, 1, 4, 5), f32x4.shuffle(ab, cd, 2, 3, 6, 7))
