@@ -1,6 +1,6 @@
 // Memory of a pass: tensors one behind the other in blocks that go back as a whole.
 
-import type { Heap } from './heap.ts'
+import { type Heap, spare } from './heap.ts'
 
 const firstBlock = 1 << 18
 
@@ -19,8 +19,7 @@ export function createBump({ allocate }: Heap): Bump {
   return {
     blocks,
     take(bytes) {
-      // Vectors may reach behind a tensor's end.
-      const taken = Math.ceil((bytes + 32) / 64) * 64
+      const taken = Math.ceil((bytes + spare) / 64) * 64
       if (next + taken > end) {
         const wanted = Math.max(size, taken)
         next = allocate(wanted)

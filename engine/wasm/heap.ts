@@ -7,7 +7,7 @@ const page = 65536
 const mostPages = 65536
 
 /** Kernels read and write whole vectors, up to this far behind a tensor's end. */
-const spare = 32
+export const spare = 64
 const alignment = 64
 
 export interface Heap {

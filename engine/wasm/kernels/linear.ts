@@ -1,7 +1,7 @@
 // Matrix product with a weight stored as [out, in]. Nearly all time goes here.
 
 import { scratch, share } from './control'
-import { dots, ofSecond, pairOfDots } from './dot'
+import { dots } from './dot'
 import { dotsQ8, groupBlockBytes, quantize } from './dot-q8'
 import { rowBytes, typeBF16, typeF32 } from './weights'
 
@@ -29,7 +29,10 @@ export function linear(c: Linear, thread: u32, threads: u32): void {
   else productQ8(c, from, to, scratch(thread))
 }
 
-/** Outputs `from .. to - 1` of every row: four weight rows at a time, which stay in the cache for all rows of `x`. */
+/**
+ * Outputs `from .. to - 1` of every row: four weight rows at a time, which stay in the cache for all rows of `x`. Each is
+ * read from its first element to its last, so that memory is read in one stream: twice as fast as four at once.
+ */
 function product<W>(c: Linear, from: u32, to: u32): void {
   const rows = c.rows
   const inSize = c.inSize
@@ -42,13 +45,9 @@ function product<W>(c: Linear, from: u32, to: u32): void {
     const w1 = c.weight + <usize>min(o + 1, last) * bytes
     const w2 = c.weight + <usize>min(o + 2, last) * bytes
     const w3 = c.weight + <usize>min(o + 3, last) * bytes
-    let row: u32 = 0
-    for (; row + 1 < rows; row += 2) {
-      const x = c.x + row * width
-      finish(c, row, o, to, pairOfDots<W>(x, x + width, w0, w1, w2, w3, inSize))
-      finish(c, row + 1, o, to, ofSecond)
+    for (let row: u32 = 0; row < rows; row++) {
+      finish(c, row, o, to, dots<W>(c.x + row * width, w0, w1, w2, w3, inSize))
     }
-    if (row < rows) finish(c, row, o, to, dots<W>(c.x + row * width, w0, w1, w2, w3, inSize))
   }
 }
 

@@ -13,7 +13,7 @@ describe('the heap', () => {
         const held: { address: number; bytes: number }[] = []
         for (const { bytes, free } of steps) {
           const address = heap.allocate(bytes)
-          assert.ok(address >= 1024 && address % 64 === 0 && address + bytes + 16 <= heap.memory.buffer.byteLength)
+          assert.ok(address >= 1024 && address % 64 === 0 && address + bytes + 64 <= heap.memory.buffer.byteLength)
           for (const other of held) {
             assert.ok(address + bytes <= other.address || other.address + other.bytes <= address)
           }
