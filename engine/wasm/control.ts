@@ -4,7 +4,7 @@
 /** Bytes before the first that may be allocated. */
 export const reserved = 1024
 
-/** Counts the lists handed over; threads sleep here. */
+/** Counts the lists handed over; threads sleep here until there is one more. */
 export const handedOver: number = 64 / 4
 export const listStart: number = 448 / 4
 export const listEnd: number = 452 / 4

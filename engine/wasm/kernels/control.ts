@@ -1,8 +1,6 @@
 // Words of shared memory by which the host and all threads agree: what is to be run, how far it is, and the barrier.
 // `engine/wasm/control.ts` gives the host the same addresses. Words that are written often have a cache line of their own.
 
-/** Counts the lists handed over; threads wait here for the next one. */
-const handedOver: usize = 64
 const arrived: usize = 128
 const phase: usize = 192
 /** Threads that sleep at the barrier. */
@@ -15,12 +13,8 @@ const dataStart: usize = 456
 const scratchStart: usize = 460
 const scratchBytes: usize = 464
 
-/** Looks of about a nanosecond: at a barrier, where others are about to arrive, and before a list, which may take long. */
-const barrierLooks = 20000
-const listLooks = 20000
-
-/** Lists that this thread has run. Globals are each thread's own. */
-let seen: i32 = 0
+/** Looks at a barrier before a thread sleeps, some tens of microseconds: waking it would take about as long. */
+const mostLooks = 50000
 
 export function list(): usize {
   return load<u32>(listStart)
@@ -45,13 +39,15 @@ export function share(n: u32, thread: u32, threads: u32): u32 {
   return <u32>((<u64>n * thread) / threads)
 }
 
-/** Waits for the next list. */
-export function awaitList(): void {
-  for (let looks = listLooks; atomic.load<i32>(handedOver) == seen; ) {
-    if (--looks < 0) atomic.wait<i32>(handedOver, seen, -1)
-  }
-  seen++
-}
+// By the host, because the instructions for it break other values in the first compiler of Node 20's V8.
+
+/** Sleeps while the word at an address has this value. */
+@external('env', 'sleep')
+declare function sleep(at: usize, value: i32): void
+
+/** Wakes all who sleep at an address. */
+@external('env', 'wake')
+declare function wake(at: usize): void
 
 /** Holds every thread until all have come: what they wrote before is seen by all behind it. */
 export function barrier(threads: u32): void {
@@ -60,14 +56,14 @@ export function barrier(threads: u32): void {
   if (atomic.add<u32>(arrived, 1) == threads - 1) {
     atomic.store<u32>(arrived, 0)
     atomic.store<i32>(phase, now + 1)
-    if (atomic.load<i32>(sleepers) > 0) atomic.notify(phase, threads)
+    if (atomic.load<i32>(sleepers) > 0) wake(phase)
     return
   }
-  for (let looks = barrierLooks; atomic.load<i32>(phase) == now; ) {
+  for (let looks = mostLooks; atomic.load<i32>(phase) == now; ) {
     if (--looks >= 0) continue
     // Counted before it looks once more: the last to come then either sees the sleeper, or is seen.
     atomic.add<i32>(sleepers, 1)
-    atomic.wait<i32>(phase, now, -1)
+    sleep(phase, now)
     atomic.sub<i32>(sleepers, 1)
   }
 }

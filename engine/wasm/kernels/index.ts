@@ -1,7 +1,7 @@
 // The entry of the kernels: every thread walks the same list of commands and does its share of each.
 
 import { Attention, attention } from './attention'
-import { awaitList, barrier, end, list } from './control'
+import { barrier, end, list } from './control'
 import { CopyRows, copyRows } from './copy-rows'
 import { Embed, embed } from './embed'
 import { CopyKV, copyKV, StoreKV, storeKV } from './kv-cache'
@@ -22,14 +22,7 @@ class Command {
   waits: u32
 }
 
-/** Waits for the next list and runs it as thread `thread` of `threads`. */
-export function work(thread: u32, threads: u32): void {
-  awaitList()
-  walk(thread, threads)
-  barrier(threads)
-}
-
-/** Runs the commands of the list. */
+/** Runs the commands of the list as thread `thread` of `threads`, and returns when all threads have. */
 export function walk(thread: u32, threads: u32): void {
   const last = end()
   for (let at = list(); at < last; ) {
@@ -38,6 +31,7 @@ export function walk(thread: u32, threads: u32): void {
     run(command.op, at + offsetof<Command>(), thread, threads)
     at += command.bytes
   }
+  barrier(threads)
 }
 
 function run(op: u32, at: usize, thread: u32, threads: u32): void {
