@@ -11,6 +11,9 @@ import { wasm } from './wasm/index.ts'
 
 const modules: readonly BackendModule[] = [reference, wasm, ...tfjsModules]
 
+/** What runs a model unless another backend is asked for. */
+export const defaultBackend = 'wasm'
+
 /** One backend of this version, and whether it runs here. */
 export interface BackendListing {
   readonly name: string
