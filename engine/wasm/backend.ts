@@ -32,18 +32,18 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
   const place = { list: { address: 0, bytes: 0 }, scratch: { address: 0, bytes: 0 } }
   /** Memory to be freed when what was recorded with it has run. */
   let retired: number[] = []
-  let running = 0
-  /** Settles when every list handed over has run, or failed. */
+  let retiredInRun: number[] = []
+  /** Reads that have not settled, and when they all have. */
+  let reading = 0
   let last: Promise<unknown> = Promise.resolve()
 
   function retire(...addresses: readonly number[]): void {
     retired.push(...addresses)
-    if (running === 0 && commands.empty) freeRetired()
+    if (reading === 0 && commands.empty) freeAll(retired)
   }
 
-  function freeRetired(): void {
-    for (const address of retired) heap.free(address)
-    retired = []
+  function freeAll(addresses: number[]): void {
+    for (const address of addresses.splice(0)) heap.free(address)
   }
 
   /** Room of at least so many bytes, whose contents do not matter. */
@@ -66,29 +66,35 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
     onList(commands)
     const { address } = place.list
     const count = recorder.take(heap.integers(address, commands.size()))
+    retiredInRun = retired
+    retired = []
     const control = heap.words()
     control[words.listStart] = address
     control[words.listEnd] = control[words.dataStart] = address + count * 4
     control[words.scratchStart] = place.scratch.address
     control[words.scratchBytes] = perThread
-    const mine = retired
-    retired = []
-    running++
-    try {
-      await crew.run()
-    } finally {
-      running--
-      for (const freed of mine) heap.free(freed)
-      if (commands.empty) freeRetired()
-    }
+    await crew.run()
   }
 
   async function runAndRead(wanted: readonly WasmTensor[]): Promise<HostArray[]> {
-    await run()
-    return wanted.map(({ shape, dtype, address }) => {
-      const count = elementCount(shape)
-      return dtype === 'i32' ? heap.integers(address, count).slice() : heap.floats(address, count).slice()
-    })
+    try {
+      await run()
+      return wanted.map(({ shape, dtype, address }) => {
+        const count = elementCount(shape)
+        return dtype === 'i32' ? heap.integers(address, count).slice() : heap.floats(address, count).slice()
+      })
+    } finally {
+      reading--
+      freeAll(retiredInRun)
+      if (reading === 0 && commands.empty) freeAll(retired)
+    }
+  }
+
+  /** One read after the other. */
+  function read(wanted: readonly WasmTensor[]): Promise<HostArray[]> {
+    const next = reading++ === 0 ? runAndRead(wanted) : last.then(() => runAndRead(wanted))
+    last = next.catch(() => {})
+    return next
   }
 
   function upload(data: HostArray | Uint8Array, { shape, dtype }: { shape: readonly number[]; dtype: DType }) {
@@ -136,11 +142,7 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
     upload,
     createCache,
     arena,
-    read(wanted) {
-      const read = running === 0 ? runAndRead(wanted) : last.then(() => runAndRead(wanted))
-      last = read.catch(() => {})
-      return read
-    },
+    read,
     free(handle: WasmTensor | KVCache) {
       if ('address' in handle) {
         if (tensors.delete(handle)) retire(handle.address)

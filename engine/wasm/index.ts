@@ -23,6 +23,9 @@ export interface Counts {
   readonly frees: number
 }
 
+/** By default; more would wait for each other longer than they save, unless the model is large. */
+const mostThreads = 8
+
 let compiled: Promise<WebAssembly.Module> | undefined
 
 function compile(): Promise<WebAssembly.Module> {
@@ -37,7 +40,7 @@ function createModule(): WasmModule {
     const module = await compile()
     const heap = createHeap(counts)
     const solo = platform.withoutThreads()
-    const threads = solo === undefined ? (asked ?? platform.cores()) : 1
+    const threads = solo === undefined ? (asked ?? Math.min(platform.cores(), mostThreads)) : 1
     const crew = solo === undefined ? createCrew(module, heap, { platform, threads }) : createSoloist(module, heap)
     const device = `WebAssembly SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
     return createBackend({

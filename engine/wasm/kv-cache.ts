@@ -59,14 +59,17 @@ function parts(cache: WasmCache, end: number): [cache: WasmCache, to: number][] 
 }
 
 export interface RowTables {
-  /** The place of the table of these rows in the data of the list being recorded. */
+  /**
+   * The place of the table of these rows in the data of the list being recorded. Takes memory for their positions; throws
+   * {@link OutOfMemoryError}.
+   */
   of(segments: Segments<WasmCache>): number
   /** To be called when the list was taken. */
   forget(): void
 }
 
 /** Tables of the rows of a pass: all of its layers use one, so the last is kept. */
-export function createRowTables(commands: Commands): RowTables {
+export function createRowTables(heap: Heap, commands: Commands): RowTables {
   let last: { segments: readonly Segment<WasmCache>[]; chunks: number[]; place: number } | undefined
 
   function isLast(segments: Segments<WasmCache>): boolean {
@@ -89,6 +92,7 @@ export function createRowTables(commands: Commands): RowTables {
       last = undefined
     },
     of(segments) {
+      for (const { cache, start, count } of segments) reserve(heap, cache, start + count)
       if (last && isLast(segments)) return last.place
       const table: number[] = []
       for (const { cache, start, count } of segments) {

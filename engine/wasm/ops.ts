@@ -25,7 +25,7 @@ const given = (...tensors: (WasmTensor | undefined)[]): WasmTensor[] => tensors.
 const typeNumber = (weight: WasmTensor): number => typeNumbers[weight.dtype]! // openBackend checks the type
 
 export function createRecorder(heap: Heap, commands: Commands): Recorder {
-  const tables: RowTables = createRowTables(commands)
+  const tables: RowTables = createRowTables(heap, commands)
   let scratchBytes = 0
 
   const ops: Ops<WasmTensor> = {
@@ -76,7 +76,6 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
 
     storeKV(keys, values, { layer, segments }) {
       const caches = own(segments).map(({ cache }) => cache)
-      for (const { cache, start, count } of own(segments)) reserve(heap, cache, start + count)
       commands.add('storeKV', { reads: [keys, values], writes: caches }, [
         keys.address,
         values.address,
@@ -89,7 +88,6 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
 
     attention(out, queries, { layer, segments, headSize, scale, window = 0 }) {
       if (segments.length === 0) return
-      for (const { cache, start, count } of own(segments)) reserve(heap, cache, start + count)
       const caches = own(segments).flatMap(({ cache }): Stamped[] => lineage(cache))
       const end = segments.reduce((most, { start, count }) => Math.max(most, start + count), 0)
       scratchBytes = Math.max(scratchBytes, (end + 4) * 4)

@@ -8,7 +8,7 @@
 import { sums } from './dot'
 
 /** Bytes of a block of four rows. */
-export const groupBlockBytes: usize = 144
+export const groupBlockBytes: u32 = 144
 
 const most: f32 = 8191
 
