@@ -161,7 +161,8 @@ function verdict({ backend }: Model, plain: GenerationResult, speculative: Gener
   if (speedup < 1) {
     lines.push(
       `That is a slowdown: on the ${backend.name} backend (${backend.capabilities.device}) a row costs nearly as much`,
-      'among others as alone. The gain needs a backend where the rows of a pass share the reading of the weights.',
+      'among others as alone. The gain is where reading the weights takes the time, for the rows of a pass share it: with a',
+      'model too large for the cache, or on another backend.',
     )
   }
   return lines.join('\n')

@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import type { Capabilities } from '../engine/backend.ts'
 import { BackendUnavailableError } from '../engine/errors.ts'
-import { type BackendListing, listBackends, openBackend } from '../engine/open.ts'
+import { type BackendListing, defaultBackend, listBackends, openBackend } from '../engine/open.ts'
 import { openCheckpoint } from '../model/load/checkpoint.ts'
 import { summarize } from '../model/weights.ts'
 import { describeSkip } from './summary.ts'
@@ -64,13 +64,13 @@ async function opened(listing: BackendListing): Promise<OpenedListing> {
 
 async function model(source: string) {
   const checkpoint = await openCheckpoint(source)
-  const reference = await openBackend('reference')
+  const backend = await openBackend(defaultBackend, { threads: 1 })
   try {
     const { name, format, config, tensors, tokenizer, skip } = checkpoint
-    const summary = summarize(tensors, config, { backend: reference })
+    const summary = summarize(tensors, config, { backend })
     return { name, format, ...summary, config, hasTokenizer: tokenizer !== undefined, skip }
   } finally {
-    await reference.dispose()
+    await backend.dispose()
     await checkpoint.close()
   }
 }
@@ -86,7 +86,7 @@ function describe({ version, node, platform, cores, backends, model }: Report): 
   const facts = [
     ['format', model.format],
     ['parameters', `${(model.parameters / 1e6).toFixed(1)} million`],
-    ['weights', `stored as ${types(model.stored)}; run as ${types(model.running)} on reference`],
+    ['weights', `stored as ${types(model.stored)}; run as ${types(model.running)} on ${defaultBackend}`],
     ['layers', `${config.numHiddenLayers}, so ${2 * config.numHiddenLayers} sublayers`],
     ['hidden, MLP', `${config.hiddenSize}, ${config.intermediateSize}`],
     ['heads', `${config.numAttentionHeads} of ${config.headDim}, ${config.numKeyValueHeads} for keys and values`],

@@ -2,6 +2,7 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { WeightDType } from '../engine/dtype.ts'
+import { defaultBackend } from '../engine/open.ts'
 import { loadModel, type Model } from '../model/load-model.ts'
 import { backendFrom } from './backend-module.ts'
 
@@ -19,7 +20,7 @@ export function addModelOptions(command: Command, { threads = true }: { readonly
     .option(
       '--backend <name>',
       'what runs it: a name of `drafthorse info`, or a module of your own (./mine.ts)',
-      'reference',
+      defaultBackend,
     )
     .addOption(
       new Option('--dtype <type>', 'the type in which matrices run (default: one that loses nothing)').choices([

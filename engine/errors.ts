@@ -61,6 +61,13 @@ export class OutOfMemoryError extends DrafthorseError {
   }
 }
 
+/** A backend that broke down while it ran, such as one whose worker crashed; what was pending is lost. */
+export class BackendCrashedError extends DrafthorseError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('BackendCrashedError', 'ERR_BACKEND_CRASHED', message, options)
+  }
+}
+
 /** Work that an abort signal ended. */
 export class AbortError extends DrafthorseError {
   constructor(message: string, options?: ErrorOptions) {

@@ -7,8 +7,12 @@ import { expectBackend, expectModule } from './members.ts'
 import { expectOptions } from './options.ts'
 import { reference } from './reference/index.ts'
 import { tfjsModules } from './tfjs/index.ts'
+import { wasm } from './wasm/index.ts'
 
-const modules: readonly BackendModule[] = [reference, ...tfjsModules]
+const modules: readonly BackendModule[] = [reference, wasm, ...tfjsModules]
+
+/** What runs a model unless another backend is asked for. */
+export const defaultBackend = 'wasm'
 
 /** One backend of this version, and whether it runs here. */
 export interface BackendListing {

@@ -3,7 +3,7 @@
 import type { Backend, BackendModule } from '../engine/backend.ts'
 import type { WeightDType } from '../engine/dtype.ts'
 import { ArgumentError, DTypeError, ModelFormatError, NotFoundError, OutOfMemoryError } from '../engine/errors.ts'
-import { openBackend } from '../engine/open.ts'
+import { defaultBackend, openBackend } from '../engine/open.ts'
 import { expectOptions } from '../engine/options.ts'
 import { createTurn } from '../engine/turn.ts'
 import { advance, createSequence, type Sequence } from './cache.ts'
@@ -16,7 +16,7 @@ import type { Tokenizer } from './tokenizer.ts'
 import { summarize, type UploadProgress, uploadWeights, type WeightsSummary } from './weights.ts'
 
 export interface LoadOptions {
-  /** A backend's name, a module of one's own, or an open backend, which then stays the caller's. Default `reference`. */
+  /** A backend's name, a module of one's own, or an open backend, which then stays the caller's. Default `wasm`. */
   readonly backend?: string | BackendModule | Backend | undefined
   /**
    * The type in which matrices run, those whose last axis its blocks do not divide apart. Default: the backend's fastest
@@ -61,7 +61,7 @@ export async function loadModel(source: string | URL | ModelFiles, options: Load
   expectOptions('loadModel', options)
   const checkpoint = await openCheckpoint(source)
   try {
-    const { backend: wanted = 'reference', threads } = options
+    const { backend: wanted = defaultBackend, threads } = options
     const given = typeof wanted === 'object' && wanted !== null && 'ops' in wanted
     const backend = given ? wanted : await openBackend(wanted, { threads })
     try {

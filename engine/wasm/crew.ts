@@ -1,0 +1,88 @@
+// The threads of a backend: hands them lists, one at a time, and waits without holding the calling thread.
+
+import { BackendCrashedError } from '../errors.ts'
+import { handedOver } from './control.ts'
+import type { Heap } from './heap.ts'
+import type { Platform, Thread } from './platform.ts'
+import { instantiate } from './work.ts'
+
+export interface Crew {
+  readonly threads: number
+  /** Throws {@link BackendCrashedError} once a thread has broken down. */
+  expectAlive(): void
+  /** Runs the list that the words of control.ts tell of. Throws {@link BackendCrashedError}. */
+  run(): Promise<void>
+  end(): Promise<void>
+}
+
+/** No threads: lists run where they are handed over. */
+export function createSoloist(module: WebAssembly.Module, { memory }: Heap): Crew {
+  const kernels = instantiate({ module, memory })
+  let failure: BackendCrashedError | undefined
+  return {
+    threads: 1,
+    expectAlive() {
+      if (failure) throw failure
+    },
+    async run() {
+      try {
+        kernels.walk(0, 1)
+      } catch (cause) {
+        failure = crashed(cause)
+        throw failure
+      }
+    },
+    async end() {},
+  }
+}
+
+export function createCrew(
+  module: WebAssembly.Module,
+  heap: Heap,
+  { platform, threads }: { platform: Platform; threads: number },
+): Crew {
+  let pending: { resolve: () => void; reject: (error: Error) => void } | undefined
+  let failure: BackendCrashedError | undefined
+
+  function onFail(cause: unknown): void {
+    failure ??= crashed(cause)
+    pending?.reject(failure)
+    // The others may wait for the one that is gone.
+    for (const member of members) void member.end()
+  }
+
+  const members: Thread[] = Array.from({ length: threads }, (_, thread) =>
+    platform.start({ module, memory: heap.memory, thread, threads }, { onDone: () => pending?.resolve(), onFail }),
+  )
+
+  return {
+    threads,
+    expectAlive() {
+      if (failure) throw failure
+    },
+    async run() {
+      const control = heap.words()
+      for (const member of members) member.hold()
+      try {
+        await new Promise<void>((resolve, reject) => {
+          pending = { resolve, reject }
+          Atomics.add(control, handedOver, 1)
+          Atomics.notify(control, handedOver)
+        })
+      } finally {
+        pending = undefined
+        for (const member of members) member.letGo()
+      }
+    },
+    async end() {
+      await Promise.all(members.map((member) => member.end()))
+    },
+  }
+}
+
+function crashed(cause: unknown): BackendCrashedError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new BackendCrashedError(`a thread of the wasm backend broke down (${reason}); open the backend anew`, {
+    cause,
+  })
+}

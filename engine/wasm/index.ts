@@ -1,0 +1,74 @@
+// The wasm backend: WebAssembly SIMD kernels, on threads that share one memory.
+
+import { platform } from '#workers'
+import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
+import { createBackend } from './backend.ts'
+import { binary } from './binary.ts'
+import { createCrew, createSoloist } from './crew.ts'
+import { createHeap } from './heap.ts'
+import type { WasmTensor } from './tensor.ts'
+
+export type { WasmTensor } from './tensor.ts'
+
+/** The module, with counts of what its backends have done: tests hold them to it. */
+export interface WasmModule extends BackendModule<WasmTensor> {
+  counts(): Counts
+}
+
+/** Lists of commands handed over to the threads, barriers in them; blocks of memory taken, and given back. */
+export interface Counts {
+  readonly lists: number
+  readonly barriers: number
+  readonly allocations: number
+  readonly frees: number
+}
+
+/** By default; more would wait for each other longer than they save, unless the model is large. */
+const mostThreads = 8
+
+let compiled: Promise<WebAssembly.Module> | undefined
+
+function compile(): Promise<WebAssembly.Module> {
+  compiled ??= WebAssembly.compile(Uint8Array.from(atob(binary), (letter) => letter.charCodeAt(0)))
+  return compiled
+}
+
+function createModule(): WasmModule {
+  const counts = { lists: 0, barriers: 0, allocations: 0, frees: 0 }
+
+  async function open({ threads: asked }: OpenOptions): Promise<Backend<WasmTensor>> {
+    const module = await compile()
+    const heap = createHeap(counts)
+    const solo = platform.withoutThreads()
+    const threads = solo === undefined ? (asked ?? Math.min(platform.cores(), mostThreads)) : 1
+    const crew = solo === undefined ? createCrew(module, heap, { platform, threads }) : createSoloist(module, heap)
+    const device = `WebAssembly SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
+    return createBackend({
+      heap,
+      crew,
+      capabilities: {
+        rowInvariant: true,
+        dtypes: ['q8_0', 'bf16', 'f32'],
+        threads,
+        passRows: 32,
+        device: solo === undefined ? device : `${device}, for ${solo}`,
+        kind: 'software',
+      },
+      onList({ barriers }) {
+        counts.lists++
+        counts.barriers += barriers
+      },
+    })
+  }
+
+  return {
+    name: 'wasm',
+    counts: () => ({ ...counts }),
+    async unavailable() {
+      return typeof WebAssembly === 'object' ? undefined : 'there is no WebAssembly here'
+    },
+    open,
+  }
+}
+
+export const wasm: WasmModule = createModule()

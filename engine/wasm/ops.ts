@@ -1,0 +1,165 @@
+// The ten ops, as commands.
+
+import type { Ops, Segments } from '../backend.ts'
+import { type Commands, float, type Stamped } from './commands.ts'
+import type { Heap } from './heap.ts'
+import { createRowTables, lineage, type RowTables, reserve, rowBytes, runsOf, type WasmCache } from './kv-cache.ts'
+import { typeNumbers } from './pack.ts'
+import { type WasmTensor, width } from './tensor.ts'
+
+export interface Recorder {
+  readonly ops: Ops<WasmTensor>
+  readonly commands: Commands
+  /** Bytes that each thread needs for itself. */
+  readonly scratchBytes: number
+  /** Copies the list to `out` and begins anew; returns the number of words that are commands. */
+  take(out: Int32Array): number
+}
+
+/** Logits of a block, and words that say what is known of one, as in `kernels/select.ts`. */
+const [selectBlock, selectWords] = [1024, 6]
+
+/** The place of an optional tensor. */
+const place = (tensor: WasmTensor | undefined): number => tensor?.address ?? 0
+const given = (...tensors: (WasmTensor | undefined)[]): WasmTensor[] => tensors.filter((tensor) => tensor !== undefined)
+const typeNumber = (weight: WasmTensor): number => typeNumbers[weight.dtype]! // openBackend checks the type
+
+export function createRecorder(heap: Heap, commands: Commands): Recorder {
+  const tables: RowTables = createRowTables(heap, commands)
+  let scratchBytes = 0
+
+  const ops: Ops<WasmTensor> = {
+    embed(out, ids, { table }) {
+      const inData = ids instanceof Int32Array
+      const uses = { reads: inData ? [table] : [table, ids], writes: [out] }
+      const where = inData ? commands.data(ids) : ids.address
+      const [rows, size] = [out.shape[0]!, width(out)]
+      commands.add('embed', uses, [out.address, where, inData ? 1 : 0, table.address, typeNumber(table), rows, size])
+    },
+
+    rmsNorm(out, x, { weight, epsilon }) {
+      const size = width(weight)
+      const runs = out.shape[0]! * (width(out) / size)
+      const fields = [out.address, x.address, weight.address, runs, size, float(epsilon)]
+      commands.add('rmsNorm', { reads: [x, weight], writes: [out] }, fields)
+    },
+
+    linear(out, x, { weight, bias, residual }) {
+      // Each thread has its own copy of x in 16 bits, and the scale of each row.
+      if (weight.dtype === 'q8_0') scratchBytes = Math.max(scratchBytes, out.shape[0]! * (width(x) * 2 + 4))
+      commands.add('linear', { reads: given(x, weight, bias, residual), writes: [out] }, [
+        out.address,
+        x.address,
+        weight.address,
+        typeNumber(weight),
+        place(bias),
+        place(residual),
+        out.shape[0]!,
+        width(x),
+        width(out),
+      ])
+    },
+
+    rope(out, x, { cos, sin, segments }) {
+      const half = width(cos)
+      commands.add('rope', { reads: [x, cos, sin], writes: [out] }, [
+        out.address,
+        x.address,
+        cos.address,
+        sin.address,
+        tables.of(own(segments)),
+        out.shape[0]!,
+        width(x) / (2 * half),
+        half,
+      ])
+    },
+
+    storeKV(keys, values, { layer, segments }) {
+      const caches = own(segments).map(({ cache }) => cache)
+      commands.add('storeKV', { reads: [keys, values], writes: caches }, [
+        keys.address,
+        values.address,
+        tables.of(own(segments)),
+        keys.shape[0]!,
+        layer,
+        width(keys) * 4,
+      ])
+    },
+
+    attention(out, queries, { layer, segments, headSize, scale, window = 0 }) {
+      if (segments.length === 0) return
+      const caches = own(segments).flatMap(({ cache }): Stamped[] => lineage(cache))
+      const end = segments.reduce((most, { start, count }) => Math.max(most, start + count), 0)
+      scratchBytes = Math.max(scratchBytes, (end + 4) * 4)
+      const { cache } = own(segments)[0]!
+      commands.add('attention', { reads: [queries, ...caches], writes: [out] }, [
+        out.address,
+        queries.address,
+        tables.of(own(segments)),
+        out.shape[0]!,
+        width(queries) / headSize,
+        cache.width / headSize,
+        headSize,
+        layer,
+        rowBytes(cache),
+        Math.min(window, 2 ** 31),
+        float(scale),
+      ])
+    },
+
+    swiglu(out, gate, up) {
+      const fields = [out.address, gate.address, up.address, out.shape[0]! * width(out)]
+      commands.add('swiglu', { reads: [gate, up], writes: [out] }, fields)
+    },
+
+    copyRows(out, x, { rows, at }) {
+      const bytes = width(x) * 4
+      const fields = [out.address + at * bytes, x.address, commands.data(rows), rows.length, bytes]
+      commands.add('copyRows', { reads: [x], writes: [out] }, fields)
+    },
+
+    copyKV(to, from, { from: start, to: end }) {
+      const [out, source] = [to as WasmCache, from as WasmCache] // caches are made here only
+      if (start === end) return
+      reserve(heap, out, end)
+      reserve(heap, source, end)
+      commands.add('copyKV', { reads: lineage(source), writes: [out] }, [
+        commands.data(runsOf(out, end)),
+        commands.data(runsOf(source, end)),
+        2 * out.layers,
+        start,
+        end,
+        rowBytes(out),
+      ])
+    },
+
+    select({ ids, scores }, logits, { noise }) {
+      const [rows, size] = [logits.shape[0]!, width(logits)]
+      const blocks = {
+        place: commands.room(rows * Math.ceil(size / selectBlock) * selectWords),
+        readAt: 0,
+        writtenAt: 0,
+      }
+      const fields = [ids.address, scores.address, logits.address, place(noise), blocks.place, rows, size]
+      commands.add('selectInBlocks', { reads: given(logits, noise), writes: [blocks] }, fields)
+      commands.add('selectInRows', { reads: [blocks, logits], writes: [ids, scores] }, fields)
+    },
+  }
+
+  return {
+    ops,
+    commands,
+    get scratchBytes() {
+      return scratchBytes
+    },
+    take(out) {
+      tables.forget()
+      return commands.take(out)
+    },
+  }
+}
+
+/** Segments hold caches of this backend only, which openBackend checks. */
+function own(segments: Segments): Segments<WasmCache> {
+  return segments as Segments<WasmCache>
+}

@@ -1,0 +1,26 @@
+// What differs between Node and browsers: how threads are started. The package's "#workers" import chooses.
+
+/** What a thread is given when it starts. */
+export interface Setup {
+  readonly module: WebAssembly.Module
+  readonly memory: WebAssembly.Memory
+  readonly thread: number
+  readonly threads: number
+}
+
+export interface Thread {
+  /** While held, the thread keeps the process alive. */
+  hold(): void
+  letGo(): void
+  /** Ends it, whatever it does. */
+  end(): Promise<void>
+}
+
+export interface Platform {
+  /** Threads that it can run at once. */
+  cores(): number
+  /** Why there can be no threads here, or nothing. */
+  withoutThreads(): string | undefined
+  /** `onFail` is called once, when the thread ended by an error. */
+  start(setup: Setup, events: { onDone: () => void; onFail: (cause: unknown) => void }): Thread
+}
