@@ -48,7 +48,7 @@ function createModule(): WasmModule {
       crew,
       capabilities: {
         rowInvariant: true,
-        dtypes: ['q8_0', 'bf16', 'f32'],
+        dtypes: ['q4_0', 'q4_1', 'q8_0', 'bf16', 'f32'],
         threads,
         passRows: 32,
         device: solo === undefined ? device : `${device}, for ${solo}`,

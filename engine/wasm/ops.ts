@@ -1,6 +1,7 @@
 // The ten ops, as commands.
 
 import type { Ops, Segments } from '../backend.ts'
+import { isBlockType } from '../dtype.ts'
 import { type Commands, float, type Stamped } from './commands.ts'
 import type { Heap } from './heap.ts'
 import { createRowTables, lineage, type RowTables, reserve, rowBytes, runsOf, type WasmCache } from './kv-cache.ts'
@@ -19,6 +20,9 @@ export interface Recorder {
 /** Logits of a block, and words that say what is known of one, as in `kernels/select.ts`. */
 const [selectBlock, selectWords] = [1024, 6]
 
+/** What products by rows need, as in `kernels/linear.ts`. */
+const leastScratch = 192
+
 /** The place of an optional tensor. */
 const place = (tensor: WasmTensor | undefined): number => tensor?.address ?? 0
 const given = (...tensors: (WasmTensor | undefined)[]): WasmTensor[] => tensors.filter((tensor) => tensor !== undefined)
@@ -26,7 +30,7 @@ const typeNumber = (weight: WasmTensor): number => typeNumbers[weight.dtype]! //
 
 export function createRecorder(heap: Heap, commands: Commands): Recorder {
   const tables: RowTables = createRowTables(heap, commands)
-  let scratchBytes = 0
+  let scratchBytes = leastScratch
 
   const ops: Ops<WasmTensor> = {
     embed(out, ids, { table }) {
@@ -45,8 +49,10 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
     },
 
     linear(out, x, { weight, bias, residual }) {
-      // Each thread has its own copy of x in 16 bits, and the scale of each row.
-      if (weight.dtype === 'q8_0') scratchBytes = Math.max(scratchBytes, out.shape[0]! * (width(x) * 2 + 4))
+      // Each thread has its own copy of x in 16 bits, and the scale of each row and its sum by blocks.
+      if (isBlockType(weight.dtype)) {
+        scratchBytes = Math.max(scratchBytes, out.shape[0]! * (width(x) * 2 + 4 + width(x) / 8))
+      }
       commands.add('linear', { reads: given(x, weight, bias, residual), writes: [out] }, [
         out.address,
         x.address,

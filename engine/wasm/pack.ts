@@ -1,27 +1,29 @@
-// How weights lie in memory: such that a kernel gets vectors of f32 from them with the fewest steps.
+// How weights lie in memory: such that a kernel gets vectors from them with the fewest steps.
 
-import { byteSize, type DType, elementCount } from '../dtype.ts'
+import { type BlockDType, blockLayouts, byteSize, type DType, elementCount, isBlockType } from '../dtype.ts'
+import { NumericError } from '../errors.ts'
 import { halfToFloat } from '../half.ts'
 
-/** Bytes of a block of four rows of q8_0. */
-const groupBlockBytes = 144
-
 /** The number by which kernels know a type of weights. */
-export const typeNumbers: Readonly<Partial<Record<DType, number>>> = { f32: 0, bf16: 1, q8_0: 2 }
+export const typeNumbers: Readonly<Partial<Record<DType, number>>> = { f32: 0, bf16: 1, q8_0: 2, q4_0: 3, q4_1: 4 }
+
+/** Bytes of a block of 32 columns of four rows. */
+const groupBytes: Readonly<Record<BlockDType, number>> = { q8_0: 144, q4_0: 72, q4_1: 80 }
 
 /** Bytes that a tensor takes when it is packed. */
 export function packedSize(dtype: DType, shape: readonly number[]): number {
   const columns = shape.at(-1) ?? 1
   const rows = columns === 0 ? 0 : elementCount(shape) / columns
   if (dtype === 'bf16') return rows * Math.ceil(columns / 8) * 16
-  if (dtype === 'q8_0') return Math.ceil(rows / 4) * (columns / 32) * groupBlockBytes
+  if (isBlockType(dtype)) return Math.ceil(rows / 4) * (columns / 32) * groupBytes[dtype]
   return byteSize(dtype, shape)
 }
 
-/** Writes the values of `bytes` to `out`, which is of `packedSize`. */
+/** Writes the values of `bytes` to `out`, which is of `packedSize`. Throws {@link NumericError} for a scale without a number. */
 export function pack(out: Uint8Array, bytes: Uint8Array, dtype: DType, columns: number): void {
   if (dtype === 'bf16') packBF16(out, bytes, columns)
-  else if (dtype === 'q8_0') packQ8(out, bytes, columns)
+  else if (dtype === 'q8_0') packGroups(out, bytes, { dtype, columns, packBlock: packQ8 })
+  else if (dtype === 'q4_0' || dtype === 'q4_1') packGroups(out, bytes, { dtype, columns, packBlock: packQ4 })
   else out.set(bytes)
 }
 
@@ -30,8 +32,7 @@ export function pack(out: Uint8Array, bytes: Uint8Array, dtype: DType, columns: 
  * upper: a shift gives the first four as f32, a mask the others. Rows are filled up with zeros to whole groups.
  */
 function packBF16(out: Uint8Array, bytes: Uint8Array, columns: number): void {
-  const from = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice()
-  const source = new Uint16Array(from.buffer, from.byteOffset, from.byteLength / 2)
+  const source = wordsOf(bytes)
   const target = new Uint16Array(out.buffer, out.byteOffset, out.byteLength / 2)
   const rowSize = Math.ceil(columns / 8) * 8
   if (rowSize !== columns) target.fill(0)
@@ -40,27 +41,80 @@ function packBF16(out: Uint8Array, bytes: Uint8Array, columns: number): void {
   }
 }
 
-/** Where the pairs of a block's bytes go: of each sixteen bytes, even pairs first, then odd ones. */
-const pairOrder = [0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15]
+/** Bytes as words of 16 bits, which have to begin at an even place. */
+function wordsOf(bytes: Uint8Array): Uint16Array {
+  const even = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes)
+  return new Uint16Array(even.buffer, even.byteOffset, even.byteLength / 2)
+}
+
+/** Packs the block at word `from` of `source` as that of row `row` of the group at word `group` of `out`. */
+type PackBlock = (
+  out: Uint16Array,
+  group: number,
+  source: Uint16Array,
+  from: number,
+  row: number,
+  words: number,
+) => void
 
 /**
- * Four rows side by side: for each block of 32 columns the bytes of each, then the four scales as f32. Rows are filled up
- * with zeros to whole groups.
+ * Four rows side by side: for each block of 32 columns the weights of each, then the four scales, and the four offsets
+ * where there are some. Rows are filled up with zeros to whole groups.
  */
-function packQ8(out: Uint8Array, bytes: Uint8Array, columns: number): void {
-  const from = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice()
-  const source = new Uint16Array(from.buffer, from.byteOffset, from.byteLength / 2)
-  const pairs = new Uint16Array(out.buffer, out.byteOffset, out.byteLength / 2)
-  const scales = new Float32Array(out.buffer, out.byteOffset, out.byteLength / 4)
+function packGroups(
+  out: Uint8Array,
+  bytes: Uint8Array,
+  { dtype, columns, packBlock }: { dtype: BlockDType; columns: number; packBlock: PackBlock },
+): void {
+  const source = wordsOf(bytes)
+  const target = new Uint16Array(out.buffer, out.byteOffset, out.byteLength / 2)
+  const words = blockLayouts[dtype].blockBytes / 2
+  const group = groupBytes[dtype] / 2
   const blocks = columns / 32
-  const rows = source.length / 17 / blocks
-  if (rows % 4 !== 0) out.fill(0)
+  const rows = source.length / words / blocks
+  if (rows % 4 !== 0) target.fill(0)
   for (let row = 0, read = 0; row < rows; row++) {
-    for (let block = 0; block < blocks; block++, read += 17) {
-      const at = ((row >> 2) * blocks + block) * groupBlockBytes
-      const to = at / 2 + (row & 3) * 16
-      scales[at / 4 + 32 + (row & 3)] = halfToFloat(source[read]!)
-      for (let pair = 0; pair < 16; pair++) pairs[to + pairOrder[pair]!] = source[read + 1 + pair]!
+    const first = (row >> 2) * blocks * group
+    for (let block = 0; block < blocks; block++, read += words) {
+      packBlock(target, first + block * group, source, read, row & 3, words)
     }
   }
+}
+
+/** Where the pairs of a block's bytes go: of each sixteen bytes, even pairs first, then odd ones, as in `quantize.ts`. */
+const pairOrder = [0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15]
+
+const floats = new Float32Array(1)
+const halvesOfFloat = new Uint16Array(floats.buffer)
+
+/** The scale becomes an f32. */
+function packQ8(out: Uint16Array, group: number, source: Uint16Array, from: number, row: number): void {
+  floats[0] = halfToFloat(finite(source[from]!))
+  out[group + 64 + row * 2] = halvesOfFloat[0]!
+  out[group + 64 + row * 2 + 1] = halvesOfFloat[1]!
+  for (let pair = 0; pair < 16; pair++) out[group + row * 16 + pairOrder[pair]!] = source[from + 1 + pair]!
+}
+
+/**
+ * Word j gets four values, those that meet lane j of the four vectors of activations in `quantize.ts`: elements e, e + 2,
+ * e + 16 and e + 18. In the file byte i has element i in its lower half, and element i + 16 in its upper.
+ */
+function packQ4(out: Uint16Array, group: number, source: Uint16Array, from: number, row: number, words: number): void {
+  const first = from + words - 8
+  for (let pair = 0; pair < 4; pair++) {
+    // Two words of the file: bytes e, e + 1 and bytes e + 2, e + 3.
+    const a = source[first + pair * 2]!
+    const b = source[first + pair * 2 + 1]!
+    const to = group + row * 8 + pair * 2
+    out[to] = (a & 15) | ((b & 15) << 4) | ((a & 0xf0) << 4) | ((b & 0xf0) << 8)
+    out[to + 1] = ((a >> 8) & 15) | (((b >> 8) & 15) << 4) | (((a >> 12) & 15) << 8) | (((b >> 12) & 15) << 12)
+  }
+  out[group + 32 + row] = finite(source[from]!)
+  if (words === 10) out[group + 36 + row] = finite(source[from + 1]!)
+}
+
+/** The bits of an f16 that is a number. */
+function finite(bits: number): number {
+  if ((bits & 0x7c00) !== 0x7c00) return bits
+  throw new NumericError('weights have a block whose scale is not a finite number')
 }

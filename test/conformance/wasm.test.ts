@@ -32,7 +32,7 @@ for (const threads of [1, 2, 3]) {
     it('has the threads that were asked for, promises row invariance and runs every weight type', () => {
       assert.equal(backend.capabilities.threads, threads)
       assert.equal(backend.capabilities.rowInvariant, true)
-      assert.deepEqual([...backend.capabilities.dtypes].sort(), ['bf16', 'f32', 'q8_0'])
+      assert.deepEqual([...backend.capabilities.dtypes].sort(), ['bf16', 'f32', 'q4_0', 'q4_1', 'q8_0'])
     })
   })
 }
@@ -40,7 +40,7 @@ for (const threads of [1, 2, 3]) {
 describe('wasm', () => {
   it('gives the same bits on one, two and three threads, for every weight type', async () => {
     const ids = Array.from({ length: 70 }, (_, i) => (i * 37 + 11) % 4096)
-    for (const dtype of ['f32', 'bf16'] as const) {
+    for (const dtype of ['f32', 'bf16', 'q8_0', 'q4_0', 'q4_1'] as const) {
       const all: Uint32Array[] = []
       for (const threads of [1, 2, 3]) {
         await using model = await loadModel('stories', { backend: 'wasm', threads, dtype })

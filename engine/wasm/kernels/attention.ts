@@ -1,7 +1,7 @@
 // Causal attention of grouped heads over cached keys and values (Vaswani et al. 2017; Ainslie et al. 2023).
 
 import { data, scratch, share } from './control'
-import { dots, lanes, sum } from './dot'
+import { dot, lanes, sum, sums } from './dot'
 import { exp } from './exp'
 import { chunkPositions, Row, Run, runOf } from './rows'
 
@@ -62,7 +62,14 @@ function score(weights: usize, query: usize, runs: usize, c: Attention, first: u
       const k1 = base + min(p + 1, most) * bytes
       const k2 = base + min(p + 2, most) * bytes
       const k3 = base + min(p + 3, most) * bytes
-      v128.store(weights, f32x4.mul(scale, dots<f32>(query, base + p * bytes, k1, k2, k3, c.headSize)))
+      const size = c.headSize
+      const products = sums(
+        dot<f32>(query, base + p * bytes, size),
+        dot<f32>(query, k1, size),
+        dot<f32>(query, k2, size),
+        dot<f32>(query, k3, size),
+      )
+      v128.store(weights, f32x4.mul(scale, products))
       weights += min(end - p, 4) * 4
     }
     p = end

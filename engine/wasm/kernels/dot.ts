@@ -3,19 +3,31 @@
 //
 // W says how the elements of a weight row lie in memory: `f32`, or `u16` for bf16 in the groups of eight of `pack.ts`.
 
-/** The products of `x` with four rows of `size` elements. */
-export function dots<W>(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, size: u32): v128 {
-  return sums(dot<W>(x, w0, size), dot<W>(x, w1, size), dot<W>(x, w2, size), dot<W>(x, w3, size))
+/** Rows of `x` whose products are computed together, so that each element of a weight row is read once for all of them. */
+export const mostTogether: u32 = 3
+
+/**
+ * The products of a weight row with up to three rows of `x`, `stride` bytes apart, as four parts each: vectors at `out`,
+ * `step` bytes apart.
+ */
+export function dotRows<W>(out: usize, step: usize, x: usize, stride: usize, rows: u32, w: usize, size: u32): void {
+  if (rows == 1) dot1<W>(out, x, w, size)
+  else if (rows == 2) dot2<W>(out, step, x, stride, w, size)
+  else dot3<W>(out, step, x, stride, w, size)
+}
+
+function dot1<W>(out: usize, x: usize, w: usize, size: u32): void {
+  v128.store(out, dot<W>(x, w, size))
 }
 
 /** Four parts of a product, whose sum it is. */
-function dot<W>(x: usize, w: usize, size: u32): v128 {
+export function dot<W>(x: usize, w: usize, size: u32): v128 {
   // Four sums, so that an addition need not wait for the one before it.
   let a = f32x4.splat(0)
   let b = a
   let c = a
   let d = a
-  for (const end = x + ((<usize>size & ~15) << 2); x < end; x += 64) {
+  for (const end = x + whole(size); x < end; x += 64) {
     a = madd(a, v128.load(x), low<W>(w))
     b = madd(b, v128.load(x, 16), high<W>(w))
     w += 8 * sizeof<W>()
@@ -23,7 +35,90 @@ function dot<W>(x: usize, w: usize, size: u32): v128 {
     d = madd(d, v128.load(x, 48), high<W>(w))
     w += 8 * sizeof<W>()
   }
-  // The last elements, fewer than sixteen; what lies behind them in memory is left out.
+  return withRest<W>(a, b, c, d, x, w, size)
+}
+
+function dot2<W>(out: usize, step: usize, x: usize, stride: usize, w: usize, size: u32): void {
+  let y = x + stride
+  let a = f32x4.splat(0)
+  let b = a
+  let c = a
+  let d = a
+  let e = a
+  let f = a
+  let g = a
+  let h = a
+  for (const end = x + whole(size); x < end; x += 64) {
+    let part = low<W>(w)
+    a = madd(a, v128.load(x), part)
+    e = madd(e, v128.load(y), part)
+    part = high<W>(w)
+    b = madd(b, v128.load(x, 16), part)
+    f = madd(f, v128.load(y, 16), part)
+    w += 8 * sizeof<W>()
+    part = low<W>(w)
+    c = madd(c, v128.load(x, 32), part)
+    g = madd(g, v128.load(y, 32), part)
+    part = high<W>(w)
+    d = madd(d, v128.load(x, 48), part)
+    h = madd(h, v128.load(y, 48), part)
+    w += 8 * sizeof<W>()
+    y += 64
+  }
+  v128.store(out, withRest<W>(a, b, c, d, x, w, size))
+  v128.store(out + step, withRest<W>(e, f, g, h, y, w, size))
+}
+
+function dot3<W>(out: usize, step: usize, x: usize, stride: usize, w: usize, size: u32): void {
+  let y = x + stride
+  let z = y + stride
+  let a = f32x4.splat(0)
+  let b = a
+  let c = a
+  let d = a
+  let e = a
+  let f = a
+  let g = a
+  let h = a
+  let i = a
+  let j = a
+  let k = a
+  let l = a
+  for (const end = x + whole(size); x < end; x += 64) {
+    let part = low<W>(w)
+    a = madd(a, v128.load(x), part)
+    e = madd(e, v128.load(y), part)
+    i = madd(i, v128.load(z), part)
+    part = high<W>(w)
+    b = madd(b, v128.load(x, 16), part)
+    f = madd(f, v128.load(y, 16), part)
+    j = madd(j, v128.load(z, 16), part)
+    w += 8 * sizeof<W>()
+    part = low<W>(w)
+    c = madd(c, v128.load(x, 32), part)
+    g = madd(g, v128.load(y, 32), part)
+    k = madd(k, v128.load(z, 32), part)
+    part = high<W>(w)
+    d = madd(d, v128.load(x, 48), part)
+    h = madd(h, v128.load(y, 48), part)
+    l = madd(l, v128.load(z, 48), part)
+    w += 8 * sizeof<W>()
+    y += 64
+    z += 64
+  }
+  v128.store(out, withRest<W>(a, b, c, d, x, w, size))
+  v128.store(out + step, withRest<W>(e, f, g, h, y, w, size))
+  v128.store(out + 2 * step, withRest<W>(i, j, k, l, z, w, size))
+}
+
+/** Bytes of `x` in whole groups of sixteen elements. */
+function whole(size: u32): usize {
+  return (<usize>size & ~15) << 2
+}
+
+/** Adds the last elements, fewer than sixteen, which `x` and `w` point to, and adds up. */
+function withRest<W>(a: v128, b: v128, c: v128, d: v128, x: usize, w: usize, size: u32): v128 {
+  // What lies behind the last element in memory is left out.
   const rest = size & 15
   if (rest) {
     a = madd(a, first(v128.load(x), rest), first(low<W>(w), rest))

@@ -1,9 +1,11 @@
 // Matrix product with a weight stored as [out, in]. Nearly all time goes here.
 
 import { scratch, share } from './control'
-import { dots } from './dot'
-import { dotsQ8, groupBlockBytes, quantize } from './dot-q8'
-import { rowBytes, typeBF16, typeF32 } from './weights'
+import { dotRows, mostTogether, sums } from './dot'
+import { dotsQ4 } from './dot-q4'
+import { dotsQ8 } from './dot-q8'
+import { blockSums, quantize } from './quantize'
+import { groupBytes, rowBytes, typeBF16, typeF32, typeQ4, typeQ8 } from './weights'
 
 /** `out [rows, outSize] = x [rows, inSize] * weight^T + bias + residual`; bias and residual may be 0, for none. */
 @unmanaged
@@ -24,20 +26,20 @@ export function linear(c: Linear, thread: u32, threads: u32): void {
   const blocks = (c.outSize + 3) >> 2
   const from = share(blocks, thread, threads) << 2
   const to = min(share(blocks, thread + 1, threads) << 2, c.outSize)
-  if (c.type == typeF32) product<f32>(c, from, to)
-  else if (c.type == typeBF16) product<u16>(c, from, to)
-  else productQ8(c, from, to, scratch(thread))
+  if (from >= to) return
+  if (c.type == typeF32) product<f32>(c, from, to, scratch(thread))
+  else if (c.type == typeBF16) product<u16>(c, from, to, scratch(thread))
+  else productInBlocks(c, from, to, scratch(thread))
 }
 
 /**
  * Outputs `from .. to - 1` of every row: four weight rows at a time, which stay in the cache for all rows of `x`. Each is
  * read from its first element to its last, so that memory is read in one stream: twice as fast as four at once.
  */
-function product<W>(c: Linear, from: u32, to: u32): void {
-  const rows = c.rows
+function product<W>(c: Linear, from: u32, to: u32, parts: usize): void {
   const inSize = c.inSize
   const bytes = rowBytes(c.type, inSize)
-  const width = inSize * 4
+  const stride = inSize * 4
   for (let o = from; o < to; o += 4) {
     // Past the last output the last row stands in, and what comes of it is not stored.
     const last = to - 1
@@ -45,26 +47,51 @@ function product<W>(c: Linear, from: u32, to: u32): void {
     const w1 = c.weight + <usize>min(o + 1, last) * bytes
     const w2 = c.weight + <usize>min(o + 2, last) * bytes
     const w3 = c.weight + <usize>min(o + 3, last) * bytes
-    for (let row: u32 = 0; row < rows; row++) {
-      finish(c, row, o, to, dots<W>(c.x + row * width, w0, w1, w2, w3, inSize))
+    for (let row: u32 = 0; row < c.rows; row += mostTogether) {
+      const x = c.x + row * stride
+      const count = min(c.rows - row, mostTogether)
+      dotRows<W>(parts, 64, x, stride, count, w0, inSize)
+      dotRows<W>(parts + 16, 64, x, stride, count, w1, inSize)
+      dotRows<W>(parts + 32, 64, x, stride, count, w2, inSize)
+      dotRows<W>(parts + 48, 64, x, stride, count, w3, inSize)
+      for (let i: u32 = 0; i < count; i++) {
+        const at = parts + i * 64
+        finish(c, row + i, o, to, sums(v128.load(at), v128.load(at, 16), v128.load(at, 32), v128.load(at, 48)))
+      }
     }
   }
 }
 
-/** The same for q8_0, with the rows of `x` quantised first, by each thread for itself: that is quicker than to wait for it. */
-function productQ8(c: Linear, from: u32, to: u32, own: usize): void {
+/**
+ * The same for types in blocks, with the rows of `x` quantised first, by each thread for itself: that is quicker than to
+ * wait for it.
+ */
+function productInBlocks(c: Linear, from: u32, to: u32, own: usize): void {
   const inSize = c.inSize
+  const blocks = inSize >> 5
   const bytes = inSize * 2
   const scales = own + c.rows * bytes
+  const allSums = scales + c.rows * 4
   for (let row: u32 = 0; row < c.rows; row++) {
-    store<f32>(scales + row * 4, quantize(own + row * bytes, c.x + row * inSize * 4, inSize))
+    const quantized = own + row * bytes
+    store<f32>(scales + row * 4, quantize(quantized, c.x + row * inSize * 4, inSize))
+    if (c.type != typeQ8) blockSums(allSums + row * blocks * 4, quantized, inSize)
   }
+  const step = blocks * groupBytes(c.type)
+  let group = c.weight + <usize>(from >> 2) * step
   for (let o = from; o < to; o += 4) {
-    const group = c.weight + (o >> 2) * (inSize >> 5) * groupBlockBytes
     for (let row: u32 = 0; row < c.rows; row++) {
-      const sum = dotsQ8(own + row * bytes, group, inSize)
-      finish(c, row, o, to, f32x4.mul(v128.load32_splat(scales + row * 4), sum))
+      const x = own + row * bytes
+      const sumsOfRow = allSums + row * blocks * 4
+      const products =
+        c.type == typeQ8
+          ? dotsQ8(x, group, inSize)
+          : c.type == typeQ4
+            ? dotsQ4<u16>(x, sumsOfRow, group, inSize)
+            : dotsQ4<u32>(x, sumsOfRow, group, inSize)
+      finish(c, row, o, to, f32x4.mul(v128.load32_splat(scales + row * 4), products))
     }
+    group += step
   }
 }
 

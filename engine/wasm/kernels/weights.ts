@@ -1,22 +1,34 @@
 // The types of weights, and their rows in memory as `pack.ts` lays them out.
 
-import { groupBlockBytes } from './dot-q8'
+import { groupBytesQ4, halves, offsetsOf } from './dot-q4'
+import { groupBytesQ8 } from './dot-q8'
 
 export const typeF32: u32 = 0
 export const typeBF16: u32 = 1
 export const typeQ8: u32 = 2
+export const typeQ4: u32 = 3
+export const typeQ4Offset: u32 = 4
 
 /** Bytes of a row of `size` f32 or bf16 weights. */
 export function rowBytes(type: u32, size: u32): usize {
   return type == typeF32 ? size * 4 : ((size + 7) >> 3) * 16
 }
 
+/** Bytes of a block of four rows of the other types. */
+export function groupBytes(type: u32): u32 {
+  return type == typeQ8 ? groupBytesQ8 : type == typeQ4 ? groupBytesQ4<u16>() : groupBytesQ4<u32>()
+}
+
 /** Writes row `row` of a table as f32. */
 export function unpack(out: usize, table: usize, type: u32, row: u32, size: u32): void {
-  const from = table + <usize>row * rowBytes(type, size)
-  if (type == typeF32) memory.copy(out, from, size * 4)
-  else if (type == typeBF16) unpackBF16(out, from, size)
-  else unpackQ8(out, table + (row >> 2) * (size >> 5) * groupBlockBytes, row & 3, size)
+  if (type == typeF32) memory.copy(out, table + <usize>row * rowBytes(type, size), size * 4)
+  else if (type == typeBF16) unpackBF16(out, table + <usize>row * rowBytes(type, size), size)
+  else {
+    const group = table + <usize>(row >> 2) * (size >> 5) * groupBytes(type)
+    if (type == typeQ8) unpackQ8(out, group, row & 3, size)
+    else if (type == typeQ4) unpackQ4<u16>(out, group, row & 3, size)
+    else unpackQ4<u32>(out, group, row & 3, size)
+  }
 }
 
 function unpackBF16(out: usize, from: usize, size: u32): void {
@@ -27,12 +39,35 @@ function unpackBF16(out: usize, from: usize, size: u32): void {
   }
 }
 
+/** Where an element of a block stands among the activations of `quantize.ts`: of sixteen, the even pairs come first. */
+function placeOf(element: u32): u32 {
+  return (element & 16) + ((element & 2) << 2) + ((element & 12) >> 1) + (element & 1)
+}
+
 /** Row `row` of a group of four. */
 function unpackQ8(out: usize, group: usize, row: u32, size: u32): void {
   for (let i: u32 = 0; i < size; i++) {
-    const block = group + (i >> 5) * groupBlockBytes
-    // Of sixteen elements, the even pairs come first, then the odd.
-    const place = (i & 16) + ((i & 2) << 2) + ((i & 12) >> 1) + (i & 1)
-    store<f32>(out + i * 4, load<f32>(block + row * 4, 128) * <f32>load<i8>(block + row * 32 + place))
+    const block = group + (i >> 5) * groupBytesQ8
+    store<f32>(out + i * 4, load<f32>(block + row * 4, 128) * <f32>load<i8>(block + row * 32 + placeOf(i & 31)))
   }
+}
+
+function unpackQ4<D>(out: usize, group: usize, row: u32, size: u32): void {
+  for (const end = out + size * 4; out < end; out += 128) {
+    const scales = halves(group + 64)
+    const scale = lane(scales, row)
+    const offset = lane(offsetsOf<D>(group, scales), row)
+    for (let i: u32 = 0; i < 32; i++) {
+      const place = placeOf(i)
+      const word: u32 = load<u16>(group + row * 16 + (place & 7) * 2)
+      store<f32>(out + i * 4, scale * <f32>((word >> ((place >> 3) * 4)) & 15) + offset)
+    }
+    group += groupBytesQ4<D>()
+  }
+}
+
+function lane(values: v128, index: u32): f32 {
+  if (index == 0) return f32x4.extract_lane(values, 0)
+  if (index == 1) return f32x4.extract_lane(values, 1)
+  return index == 2 ? f32x4.extract_lane(values, 2) : f32x4.extract_lane(values, 3)
 }
