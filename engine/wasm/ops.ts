@@ -49,9 +49,11 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
     },
 
     linear(out, x, { weight, bias, residual }) {
-      // Each thread has its own copy of x in 16 bits, and the scale of each row and its sum by blocks.
+      // Each thread has its own copy of x in 16 bits, with the scale of each row and its sums by blocks, and the scales and
+      // offsets of four rows of weights.
       if (isBlockType(weight.dtype)) {
-        scratchBytes = Math.max(scratchBytes, out.shape[0]! * (width(x) * 2 + 4 + width(x) / 8))
+        const blocks = width(x) / 32
+        scratchBytes = Math.max(scratchBytes, out.shape[0]! * (width(x) * 2 + 4 + blocks * 4) + blocks * 32)
       }
       commands.add('linear', { reads: given(x, weight, bias, residual), writes: [out] }, [
         out.address,

@@ -14,30 +14,48 @@ export function groupBytesQ4<D>(): u32 {
   return 64 + 4 * sizeof<D>()
 }
 
-/** The products of quantised `x`, whose block sums are at `blocks`, with the four rows of a group, less the scale of `x`. */
-export function dotsQ4<D>(x: usize, blocks: usize, w: usize, size: u32): v128 {
+/** Writes the scales and then the offsets of a group of four rows, block by block, as vectors of f32 at `out`. */
+export function scalesQ4<D>(out: usize, w: usize, size: u32): void {
+  let offsets = out + (size >> 5) * 16
+  for (const end = offsets; out < end; out += 16) {
+    const scales = halves(w + 64)
+    v128.store(out, scales)
+    v128.store(offsets, offsetsOf<D>(w, scales))
+    offsets += 16
+    w += groupBytesQ4<D>()
+  }
+}
+
+/**
+ * The products of quantised `x`, whose block sums are at `blocks`, with the four rows of a group, less the scale of `x`;
+ * `scales` are those of `scalesQ4`.
+ */
+export function dotsQ4<D>(x: usize, blocks: usize, w: usize, scales: usize, size: u32): v128 {
   let a = f32x4.splat(0)
   let b = a
   let c = a
   let d = a
-  let offsets = a
+  const low = i16x8.splat(15)
   const end = x + size * 2
   for (; x < end; x += 64) {
     const x0 = v128.load(x)
     const x1 = v128.load(x, 16)
     const x2 = v128.load(x, 32)
     const x3 = v128.load(x, 48)
-    const scales = halves(w + 64)
-    a = scaled(a, f32x4.shuffle(scales, scales, 0, 0, 0, 0), blockSum(w, x0, x1, x2, x3))
-    b = scaled(b, f32x4.shuffle(scales, scales, 1, 1, 1, 1), blockSum(w + 16, x0, x1, x2, x3))
-    c = scaled(c, f32x4.shuffle(scales, scales, 2, 2, 2, 2), blockSum(w + 32, x0, x1, x2, x3))
-    d = scaled(d, f32x4.shuffle(scales, scales, 3, 3, 3, 3), blockSum(w + 48, x0, x1, x2, x3))
-    const offset = offsetsOf<D>(w, scales)
-    offsets = f32x4.add(offsets, f32x4.mul(offset, v128.load32_splat(blocks)))
-    blocks += 4
+    a = scaled(a, v128.load32_splat(scales), blockSum(w, low, x0, x1, x2, x3))
+    b = scaled(b, v128.load32_splat(scales, 4), blockSum(w + 16, low, x0, x1, x2, x3))
+    c = scaled(c, v128.load32_splat(scales, 8), blockSum(w + 32, low, x0, x1, x2, x3))
+    d = scaled(d, v128.load32_splat(scales, 12), blockSum(w + 48, low, x0, x1, x2, x3))
+    scales += 16
     w += groupBytesQ4<D>()
   }
-  return f32x4.add(sums(a, b, c, d), offsets)
+  // The offsets lie behind the scales.
+  let offset = f32x4.splat(0)
+  for (const last = blocks + (size >> 3); blocks < last; blocks += 4) {
+    offset = f32x4.add(offset, f32x4.mul(v128.load(scales), v128.load32_splat(blocks)))
+    scales += 16
+  }
+  return f32x4.add(sums(a, b, c, d), offset)
 }
 
 /** The offsets of a block of four rows. */
@@ -49,10 +67,9 @@ function scaled(sum: v128, scale: v128, block: v128): v128 {
   return f32x4.add(sum, f32x4.mul(scale, f32x4.convert_i32x4_s(block)))
 }
 
-/** Four sums of eight products: one row's 32 weights at `w`, times 32 activations. */
-function blockSum(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
+/** Four sums of eight products: one row's 32 weights at `w`, times 32 activations. `low` has the lowest bits of a word. */
+function blockSum(w: usize, low: v128, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
   const words = v128.load(w)
-  const low = i16x8.splat(15)
   return i32x4.add(
     i32x4.add(i32x4.dot_i16x8_s(v128.and(words, low), x0), i32x4.dot_i16x8_s(v128.and(i16x8.shr_u(words, 4), low), x1)),
     i32x4.add(

@@ -2,7 +2,7 @@
 
 import { scratch, share } from './control'
 import { dotRows, mostTogether, sums } from './dot'
-import { dotsQ4 } from './dot-q4'
+import { dotsQ4, scalesQ4 } from './dot-q4'
 import { dotsQ8 } from './dot-q8'
 import { blockSums, quantize } from './quantize'
 import { groupBytes, rowBytes, typeBF16, typeF32, typeQ4, typeQ8 } from './weights'
@@ -72,6 +72,7 @@ function productInBlocks(c: Linear, from: u32, to: u32, own: usize): void {
   const bytes = inSize * 2
   const scales = own + c.rows * bytes
   const allSums = scales + c.rows * 4
+  const weightScales = allSums + c.rows * blocks * 4
   for (let row: u32 = 0; row < c.rows; row++) {
     const quantized = own + row * bytes
     store<f32>(scales + row * 4, quantize(quantized, c.x + row * inSize * 4, inSize))
@@ -80,15 +81,15 @@ function productInBlocks(c: Linear, from: u32, to: u32, own: usize): void {
   const step = blocks * groupBytes(c.type)
   let group = c.weight + <usize>(from >> 2) * step
   for (let o = from; o < to; o += 4) {
+    if (c.type == typeQ4) scalesQ4<u16>(weightScales, group, inSize)
+    else if (c.type != typeQ8) scalesQ4<u32>(weightScales, group, inSize)
     for (let row: u32 = 0; row < c.rows; row++) {
       const x = own + row * bytes
       const sumsOfRow = allSums + row * blocks * 4
-      const products =
-        c.type == typeQ8
-          ? dotsQ8(x, group, inSize)
-          : c.type == typeQ4
-            ? dotsQ4<u16>(x, sumsOfRow, group, inSize)
-            : dotsQ4<u32>(x, sumsOfRow, group, inSize)
+      let products: v128
+      if (c.type == typeQ8) products = dotsQ8(x, group, inSize)
+      else if (c.type == typeQ4) products = dotsQ4<u16>(x, sumsOfRow, group, weightScales, inSize)
+      else products = dotsQ4<u32>(x, sumsOfRow, group, weightScales, inSize)
       finish(c, row, o, to, f32x4.mul(v128.load32_splat(scales + row * 4), products))
     }
     group += step
