@@ -4,7 +4,7 @@
 import { type Eager, neverSingle } from './eager.ts'
 import type { NodeBackend, OpAttribute, Tf, TfTensor } from './tf.ts'
 
-/** Tensors of axes and shapes that are kept; there are not many more in a generation. */
+/** Tensors of axes and shapes that are kept, those used last; there are not many more in a generation. */
 const keptConstants = 1024
 
 export interface TensorflowEager {
@@ -18,7 +18,12 @@ export function tensorflowEager(tf: Tf, backend: NodeBackend): TensorflowEager {
 
   function keep(key: string, values: readonly number[], shape: readonly number[]): TfTensor {
     const known = constants.get(key)
-    if (known) return known
+    if (known) {
+      // Last in the order from now on, so that the next one to be freed is never one of the call that is being made.
+      constants.delete(key)
+      constants.set(key, known)
+      return known
+    }
     const oldest = constants.size >= keptConstants ? constants.keys().next().value : undefined
     if (oldest !== undefined) {
       constants.get(oldest)?.dispose()
