@@ -37,12 +37,15 @@ export async function randomLlama(
   config: LlamaConfig,
   { dtype, turn }: { dtype: WeightDType | undefined; turn: Turn },
 ): Promise<Llama & { free(): void }> {
+  const weights = [...tensorShapes(config)].map(([name, shape]) => {
+    return { name, shape, dtype: runningDType({ shape, dtype: 'f32' }, backend, dtype) }
+  })
+  await backend.prepare?.(weights)
   const uploaded = new Map<string, Tensor>()
   let state = 1
   try {
-    for (const [name, shape] of tensorShapes(config)) {
+    for (const { name, shape, dtype: runs } of weights) {
       await turn()
-      const runs = runningDType({ shape, dtype: 'f32' }, backend, dtype)
       const values = new Float32Array(elementCount(shape)).fill(1)
       if (shape.length > 1) {
         const scale = 2 ** -31 / Math.sqrt(shape.at(-1)!)

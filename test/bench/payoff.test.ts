@@ -1,8 +1,9 @@
 // What follows from measured costs, and models of a shape alone. What they cost is nobody's to assert.
 import assert from 'node:assert/strict'
-import { openBackend } from 'drafthorse/engine'
+import { openBackend, type WeightSpec } from 'drafthorse/engine'
 import { bestLength, payoff } from '../../bench/payoff.ts'
 import { randomLlama, shapes } from '../../bench/shapes.ts'
+import { OutOfMemoryError } from '../../engine/errors.ts'
 import { createTurn } from '../../engine/turn.ts'
 
 const turn = createTurn()
@@ -52,6 +53,31 @@ describe('a model of a shape', () => {
     }
     llama.free()
     assert.deepEqual(backend.memory(), { tensors: 0, caches: 0, arenas: 0, bytes: 0 })
+    await backend.dispose()
+  })
+
+  it('tells the backend of all its weights before the first is uploaded', async () => {
+    const backend = await openBackend('reference')
+    const told: WeightSpec[] = []
+    const asked = {
+      ...backend,
+      async prepare(weights: readonly WeightSpec[]) {
+        assert.equal(backend.memory().tensors, 0)
+        told.push(...weights)
+      },
+    }
+    const llama = await randomLlama(asked, config, { dtype: 'bf16', turn })
+    assert.equal(told.length, backend.memory().tensors)
+    assert.deepEqual([told[0]!.shape, told[0]!.dtype], [[64, 48], 'bf16'])
+    llama.free()
+    await backend.dispose()
+  })
+
+  it('takes nothing where the backend says that it does not fit', async () => {
+    const backend = await openBackend('reference')
+    const full = { ...backend, prepare: () => Promise.reject(new OutOfMemoryError('too large')) }
+    await assert.rejects(randomLlama(full, config, { dtype: undefined, turn }), { code: 'ERR_OUT_OF_MEMORY' })
+    assert.equal(backend.memory().tensors, 0)
     await backend.dispose()
   })
 
