@@ -38,16 +38,24 @@ export function setFlags(tf: Tf, name: GpuName): void {
   }
 }
 
-/** Once the backend has started. Throws {@link BackendUnavailableError} where the device has no f32. */
-export function quirksOf(tf: Tf, name: GpuName): Quirks {
+/**
+ * How WebGPU multiplies the rows of a pass: all of them as one matrix, in tiles, or each as a matrix of its own. Software pays
+ * for every tile, whatever the rows in it; a GPU pays for reading weights, which tiles do once.
+ */
+export type Products = 'tiled' | 'single'
+
+/**
+ * Once the backend has started; `products` where not what suits the device. Throws {@link BackendUnavailableError} where the
+ * device has no f32.
+ */
+export function quirksOf(tf: Tf, name: GpuName, products: Products | undefined): Quirks {
   if (name === 'webgl') {
     if (!tf.env().getBool('WEBGL_RENDER_FLOAT32_ENABLED')) {
       throw new BackendUnavailableError('WebGL of this device has no f32, only f16: use tfjs:webgpu or tfjs:wasm')
     }
     return { ...noQuirks, blends: true, shallow: true, dearProducts: true }
   }
-  // Software pays for every tile, whatever the rows in it; a GPU pays for reading weights, which tiles do once.
-  const singly = isSoftware(adapterOf(tf, name))
+  const singly = (products ?? (isSoftware(adapterOf(tf, name)) ? 'single' : 'tiled')) === 'single'
   return {
     ...noQuirks,
     ties: true,

@@ -7,7 +7,7 @@ import { BackendUnavailableError } from '../errors.ts'
 import { createBackend } from './backend.ts'
 import { createDevice, type Device, type RowLimits } from './device.ts'
 import { counted, noQuirks, publicEager } from './eager.ts'
-import { adapterOf, isGpu, isSoftware, largestTensor, quirksOf, setFlags } from './gpu.ts'
+import { adapterOf, isGpu, isSoftware, largestTensor, type Products, quirksOf, setFlags } from './gpu.ts'
 import type { TfjsTensor } from './handle.ts'
 import { asNodeBackend, type Loaded, type TfjsName } from './load.ts'
 import { findLimits, fitLimits, mostRows, type Use } from './probe.ts'
@@ -18,11 +18,11 @@ export type { TfjsTensor } from './handle.ts'
 export type { TfjsCache } from './kv-cache.ts'
 export type { TfjsName } from './load.ts'
 
-function createModule(name: TfjsName): BackendModule<TfjsTensor> {
+function createModule(name: TfjsName, { products }: { products?: Products } = {}): BackendModule<TfjsTensor> {
   return {
     name: `tfjs:${name}`,
     unavailable: () => platform.unavailable(name),
-    open: (options) => open(name, options),
+    open: (options) => open(name, { ...options, products }),
   }
 }
 
@@ -34,7 +34,10 @@ export function tensorsOf(name: string): number {
   return loadedTf.get(name)?.memory().numTensors ?? 0
 }
 
-async function open(name: TfjsName, { threads }: OpenOptions): Promise<Backend<TfjsTensor>> {
+async function open(
+  name: TfjsName,
+  { threads, products }: OpenOptions & { products: Products | undefined },
+): Promise<Backend<TfjsTensor>> {
   const loaded = await platform.load(name, { threads })
   const { tf } = loaded
   loadedTf.set(`tfjs:${name}`, tf)
@@ -49,11 +52,14 @@ async function open(name: TfjsName, { threads }: OpenOptions): Promise<Backend<T
     if (tf.getBackend() !== name) void tf.setBackend(name)
   }
   const raw = name === 'tensorflow' ? tensorflowEager(tf, asNodeBackend(tf.backend())) : undefined
-  const quirks = isGpu(name) ? quirksOf(tf, name) : { ...noQuirks, pairs: name === 'wasm' }
+  const quirks = isGpu(name) ? quirksOf(tf, name, products) : { ...noQuirks, pairs: name === 'wasm' }
   const device = createDevice(tf, (count) => counted(raw?.eager ?? publicEager(tf, quirks), count))
   const use: Use = { kernels: raw ? ['small', 'large'] : ['large'], activate }
   const running = threadsOf(name, loaded)
-  let rowInvariant = await probe(device, use, { backend: tf.backend() as object, threads: running })
+  let rowInvariant = await probe(device, use, {
+    backend: tf.backend() as object, // an object of any class, as a key
+    way: `${running} ${quirks.singly}`,
+  })
   const { device: words, kind } = describe(name, loaded, device)
   const fixed = `${running} thread${running > 1 ? 's' : ''} (not ${threads}: its library was loaded before)`
   const { max } = device.limits
@@ -105,24 +111,20 @@ function threadsOf(name: TfjsName, loaded: Loaded): number {
   return name === 'wasm' ? wasmOf(loaded).getThreadsCount() : 1
 }
 
-/** What was found of a TensorFlow.js backend, which all that open it share, by its threads. */
-const probed = new WeakMap<object, Map<number, { limits: RowLimits; found: boolean }>>()
+/** What was found of a TensorFlow.js backend, which all that open it share, by its threads and its way to multiply. */
+const probed = new WeakMap<object, Map<string, { limits: RowLimits; found: boolean }>>()
 
 /** Sets the device's limits, and says whether they hold. */
-async function probe(
-  device: Device,
-  use: Use,
-  { backend, threads }: { backend: object; threads: number },
-): Promise<boolean> {
-  const byThreads = probed.get(backend) ?? new Map()
-  probed.set(backend, byThreads)
-  const known = byThreads.get(threads)
+async function probe(device: Device, use: Use, { backend, way }: { backend: object; way: string }): Promise<boolean> {
+  const byWay = probed.get(backend) ?? new Map()
+  probed.set(backend, byWay)
+  const known = byWay.get(way)
   if (known) {
     device.limits = known.limits
     return known.found
   }
   const found = await findLimits(device, use)
-  byThreads.set(threads, { limits: device.limits, found })
+  byWay.set(way, { limits: device.limits, found })
   return found
 }
 
@@ -156,6 +158,9 @@ export const tfjsWasm: BackendModule<TfjsTensor> = createModule('wasm')
 export const tfjsWebgpu: BackendModule<TfjsTensor> = createModule('webgpu')
 export const tfjsWebgl: BackendModule<TfjsTensor> = createModule('webgl')
 export const tfjsCpu: BackendModule<TfjsTensor> = createModule('cpu')
+
+/** `tfjs:webgpu` with the products that suit a graphics card, also where software computes: for tests of these. */
+export const tfjsWebgpuTiled: BackendModule<TfjsTensor> = createModule('webgpu', { products: 'tiled' })
 
 /** All of them, in the order of the README's table. */
 export const tfjsModules: readonly BackendModule<TfjsTensor>[] = [

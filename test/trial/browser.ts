@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'
 import { openPage } from './page.ts'
 import type { Launch } from './remote.ts'
-import type { TrialEvent } from './trial.ts'
+import type { TrialEvent, TrialKey } from './trial.ts'
 
 /** Where Chromium and Chrome are on Linux, with the Vulkan driver of SwiftShader in the same folder. */
 const places = [
@@ -40,7 +40,7 @@ const flags = [
   '--use-webgpu-adapter=swiftshader',
 ]
 
-export function inBrowser(name: string): Launch {
+export function inBrowser(key: TrialKey): Launch {
   return async ({ tell, gone }) => {
     const page = await openPage()
     let browser: Browser | undefined
@@ -56,7 +56,7 @@ export function inBrowser(name: string): Launch {
       tab.on('crash', () => gone('the page crashed'))
       tab.on('pageerror', (error) => gone(`the page threw ${error.stack ?? error}`))
       await tab.exposeFunction('tellTrial', (event: TrialEvent) => tell(event))
-      await tab.goto(`${page.address}/page.html?backend=${name}`)
+      await tab.goto(`${page.address}/page.html?trial=${encodeURIComponent(key)}`)
     } catch (error) {
       await close()
       throw error

@@ -1,9 +1,8 @@
-// The child process of child.ts: runs the trial of the backend that its argument names.
-import { openBackend } from 'drafthorse/engine'
+// The child process of child.ts: runs the trial that its argument names.
 import { nodeFiles } from '../engine/tfjs/files-node.ts'
-import { runTrial, type TrialEvent } from './trial.ts'
+import { runTrial, type TrialEvent, type TrialKey } from './trial.ts'
 
-const name = process.argv[2]!
+const key = process.argv[2] as TrialKey // child.ts passes one
 
 // The parent is gone: so are all who wanted to know.
 process.on('disconnect', () => process.exit(1))
@@ -12,4 +11,4 @@ function tell(event: TrialEvent): Promise<void> {
   return new Promise((resolve) => process.send!(event, undefined, {}, () => resolve()))
 }
 
-runTrial({ name, files: nodeFiles, open: () => openBackend(name), tell }).then(() => process.exit(0))
+runTrial({ key, files: nodeFiles, tell }).then(() => process.exit(0))

@@ -4,12 +4,12 @@ import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { peers } from '../engine/tfjs/peers.ts'
 import type { Launch } from './remote.ts'
-import type { TrialEvent } from './trial.ts'
+import type { TrialEvent, TrialKey } from './trial.ts'
 
-/** Launches the trial of the backend `name` in a child with more in its environment. */
-export function inChild(name: string, environment: Readonly<Record<string, string>>): Launch {
+/** Launches a trial in a child with more in its environment. */
+export function inChild(key: TrialKey, environment: Readonly<Record<string, string>>): Launch {
   return async ({ tell, gone }) => {
-    const child = fork(fileURLToPath(new URL('child-main.ts', import.meta.url)), [name], {
+    const child = fork(fileURLToPath(new URL('child-main.ts', import.meta.url)), [key], {
       cwd: peers,
       env: { ...process.env, ...environment },
       // Absolute: the child looks from test/peers.

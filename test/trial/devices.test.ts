@@ -11,22 +11,31 @@ import { skipUnless, skipUnlessPossible } from '../skip.ts'
 import { inBrowser, missingChromium, swiftShader } from './browser.ts'
 import { inChild } from './child.ts'
 import { type Launch, type Remote, startRemote } from './remote.ts'
-import { trialNames } from './trial.ts'
+import { type TrialKey, trialNames } from './trial.ts'
 
 interface Place {
-  readonly name: string
+  readonly key: TrialKey
   readonly where: string
   launch(scratch: string): Launch
 }
 
 const places: readonly Place[] = [
-  { name: 'tfjs:webgpu', where: 'Dawn', launch: (scratch) => inChild('tfjs:webgpu', swiftShader(scratch)) },
-  { name: 'tfjs:webgl', where: 'Chromium', launch: () => inBrowser('tfjs:webgl') },
-  { name: 'tfjs:webgpu', where: 'Chromium', launch: () => inBrowser('tfjs:webgpu') },
+  onDawn('tfjs:webgpu'),
+  onDawn('tfjs:webgpu tiled'),
+  inChromium('tfjs:webgl'),
+  inChromium('tfjs:webgpu'),
 ]
 
-async function reasonToSkip({ name, where }: Place): Promise<string | undefined> {
-  return missingChromium() ?? (where === 'Dawn' ? await missing(name) : undefined)
+function onDawn(key: TrialKey): Place {
+  return { key, where: 'Dawn', launch: (scratch) => inChild(key, swiftShader(scratch)) }
+}
+
+function inChromium(key: TrialKey): Place {
+  return { key, where: 'Chromium', launch: () => inBrowser(key) }
+}
+
+async function reasonToSkip({ where }: Place): Promise<string | undefined> {
+  return missingChromium() ?? (where === 'Dawn' ? await missing('tfjs:webgpu') : undefined)
 }
 
 /** Trials that were started, and the end of the last one. */
@@ -42,7 +51,7 @@ function start(place: Place): Promise<Remote> {
     scratch = mkdtempSync(join(tmpdir(), 'drafthorse-'))
     process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
   }
-  const remote = busy.then(() => startRemote(place.launch(scratch)))
+  const remote = busy.then(() => startRemote(place.launch(scratch), { names: trialNames(place.key) }))
   remotes.set(place, remote)
   busy = remote.then(({ ended }) => ended)
   return remote
@@ -59,7 +68,7 @@ after(async () => {
 })
 
 for (const place of places) {
-  describe(`${place.name} in ${place.where}, seed ${defaultSeed}`, function () {
+  describe(`${place.key} in ${place.where}, seed ${defaultSeed}`, function () {
     this.timeout(1_800_000)
     let remote: Remote | undefined
     before(async function () {
@@ -77,7 +86,7 @@ for (const place of places) {
       assert.equal(kind, 'software')
     })
 
-    for (const name of trialNames()) {
+    for (const name of trialNames(place.key)) {
       it(name, async () => {
         const { outcome, golden: compared } = await remote!.outcome(name)
         assert.equal(outcome.status, 'ok', 'message' in outcome ? outcome.message : undefined)

@@ -1,7 +1,6 @@
-// The page of browser.ts: runs the trial of the backend that its address names, with Drafthorse as a bundler builds it.
-import { openBackend } from 'drafthorse/engine'
+// The page of browser.ts: runs the trial that its address names, with Drafthorse as a bundler builds it.
 import type { Files } from '../engine/tfjs/files.ts'
-import { runTrial, type TrialEvent } from './trial.ts'
+import { runTrial, type TrialEvent, type TrialKey } from './trial.ts'
 
 declare global {
   /** Put there by browser.ts. */
@@ -19,5 +18,5 @@ const files: Files = {
   list: async (folder) => (await get(`${folder}/`)).json(),
 }
 
-const name = new URLSearchParams(location.search).get('backend')!
-runTrial({ name, files, open: () => openBackend(name), tell: globalThis.tellTrial })
+const key = new URLSearchParams(location.search).get('trial') as TrialKey // browser.ts passes one
+runTrial({ key, files, tell: globalThis.tellTrial })

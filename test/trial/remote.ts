@@ -1,6 +1,6 @@
 // A trial that runs elsewhere, as its tests see it: each waits for its own outcome, and hears why when none can come.
 import type { Capabilities } from 'drafthorse/engine'
-import { type TrialEvent, trialNames } from './trial.ts'
+import type { TrialEvent } from './trial.ts'
 
 /** Starts what runs the trial. Returns what ends it, at any time, also twice. */
 export type Launch = (callbacks: {
@@ -35,11 +35,14 @@ function deferred<T>(): Deferred<T> {
   return { promise, ...settle! }
 }
 
-/** Without a word for `patience` (ms), a trial counts as hung. */
-export function startRemote(launch: Launch, { patience = 300_000 }: { patience?: number } = {}): Remote {
+/** `names` are what it will tell of. Without a word for `patience` (ms), it counts as hung. */
+export function startRemote(
+  launch: Launch,
+  { names, patience = 300_000 }: { names: readonly string[]; patience?: number },
+): Remote {
   const opened = deferred<Capabilities>()
   const ended = deferred<void>()
-  const outcomes = new Map(trialNames().map((name) => [name, deferred<Done>()]))
+  const outcomes = new Map(names.map((name) => [name, deferred<Done>()]))
   const all = [opened, ...outcomes.values()]
   // Tests that wait for one hear of it; where they were filtered out, nobody has to.
   for (const { promise } of all) promise.catch(() => {})

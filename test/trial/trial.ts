@@ -1,8 +1,8 @@
-// All that a backend on TensorFlow.js has to show, one thing after the other, each told as it is done. Runs where the device
+// What a backend on TensorFlow.js has to show, one thing after the other, each told as it is done. Runs where the device
 // is: in this process, in a child of it, or in a browser's page. Free of Node.
-import { allCases, type Case, type Outcome, runCase } from 'drafthorse/conformance'
-import type { Backend, Capabilities } from 'drafthorse/engine'
-import { tensorsOf } from 'drafthorse/engine/tfjs'
+import { allCases, type Case, type CaseSubject, type Outcome, runCase } from 'drafthorse/conformance'
+import { type Backend, type Capabilities, openBackend } from 'drafthorse/engine'
+import { tensorsOf, tfjsWebgpuTiled } from 'drafthorse/engine/tfjs'
 import { matchGolden, speculateEqually, stayLevel } from '../engine/tfjs/checks.ts'
 import type { Files } from '../engine/tfjs/files.ts'
 
@@ -15,59 +15,88 @@ export type TrialEvent =
   | { readonly kind: 'end' }
   | { readonly kind: 'failed'; readonly message: string }
 
+/** How much of a trial is run. */
+export interface Scope {
+  /** Default: the conformance cases of all ops, and of the whole model. */
+  readonly ops?: readonly CaseSubject[]
+  /** Whether the golden checkpoints are compared. */
+  readonly golden: boolean
+  /** Over how many tokens plain and speculative text are compared. */
+  readonly tokens: number
+  /** Whether memory is watched over generations. */
+  readonly memory: boolean
+}
+
+/** A backend, in the way named behind it. */
+export type TrialKey = 'tfjs:webgpu' | 'tfjs:webgpu tiled' | 'tfjs:webgl'
+
+export const trials: Readonly<Record<TrialKey, Scope>> = {
+  'tfjs:webgpu': { golden: true, tokens: 200, memory: true },
+  'tfjs:webgl': { golden: true, tokens: 200, memory: true },
+  // The products of a graphics card, for which software takes long.
+  'tfjs:webgpu tiled': { ops: ['linear', 'model'], golden: false, tokens: 4, memory: false },
+}
+
 export interface TrialOptions {
-  /** Of the backend, like `tfjs:webgl`. */
-  readonly name: string
+  readonly key: TrialKey
   readonly files: Files
-  open(): Promise<Backend>
   tell(event: TrialEvent): void | Promise<void>
 }
 
-/** Over how many tokens plain and speculative text are compared. */
-export const trialTokens = 200
-
 /** The conformance cases with f32 weights, the one type of these backends. */
-export function trialCases(open: () => Promise<Backend>): Case[] {
-  return allCases({ open }).filter(({ dtype }) => (dtype ?? 'f32') === 'f32')
+function trialCases({ ops }: Scope, open: () => Promise<Backend>): Case[] {
+  return allCases({ open, ops }).filter(({ op, dtype }) => (dtype ?? 'f32') === 'f32' && (ops?.includes(op) ?? true))
 }
 
 export const trialName = ({ op, kind, name }: Case): string => `${op}, ${kind}: ${name}`
 
 const wholeModels = {
   golden: 'gives the logits and greedy ids of all checkpoints with all skip sets',
-  speculation: `tells ${trialTokens} tokens the same whether it speculates or not`,
+  speculation: ({ tokens }: Scope) => `tells ${tokens} tokens the same whether it speculates or not`,
   memory: 'holds as many tensors after a generation as before',
 } as const
 
 /** What a trial will tell of, in its order. */
-export function trialNames(): string[] {
+export function trialNames(key: TrialKey): string[] {
+  const scope = trials[key]
   const never = (): Promise<Backend> => Promise.reject(new Error('only names are wanted'))
-  return [...trialCases(never).map(trialName), ...Object.values(wholeModels)]
+  return [
+    ...trialCases(scope, never).map(trialName),
+    ...(scope.golden ? [wholeModels.golden] : []),
+    wholeModels.speculation(scope),
+    ...(scope.memory ? [wholeModels.memory] : []),
+  ]
 }
 
 /** Never rejects, unless `tell` does. */
-export async function runTrial({ name, files, open, tell }: TrialOptions): Promise<void> {
+export async function runTrial({ key, files, tell }: TrialOptions): Promise<void> {
+  const scope = trials[key]
+  const open = (): Promise<Backend> => openBackend(key === 'tfjs:webgpu tiled' ? tfjsWebgpuTiled : key)
   let backend: Backend
   try {
     backend = await open()
   } catch (error) {
-    return tell({ kind: 'failed', message: `${name} does not open: ${error}` })
+    return tell({ kind: 'failed', message: `${key} does not open: ${error}` })
   }
   await tell({ kind: 'open', capabilities: backend.capabilities })
-  for (const item of trialCases(open)) {
+  for (const item of trialCases(scope, open)) {
     await tell({ kind: 'done', name: trialName(item), outcome: await runCase(item, backend) })
   }
-  let golden = 0
-  const golds = await outcomeOf(async () => {
-    golden = await matchGolden(backend, files)
-  })
-  await tell({ kind: 'done', name: wholeModels.golden, outcome: golds, golden })
+  if (scope.golden) {
+    let golden = 0
+    const outcome = await outcomeOf(async () => {
+      golden = await matchGolden(backend, files)
+    })
+    await tell({ kind: 'done', name: wholeModels.golden, outcome, golden })
+  }
   const speculation = await outcomeOf(() =>
-    speculateEqually(backend, files, { tokens: trialTokens, onText: () => void tell({ kind: 'word' }) }),
+    speculateEqually(backend, files, { tokens: scope.tokens, onText: () => void tell({ kind: 'word' }) }),
   )
-  await tell({ kind: 'done', name: wholeModels.speculation, outcome: speculation })
-  const memory = await outcomeOf(() => stayLevel(backend, files, () => tensorsOf(name)))
-  await tell({ kind: 'done', name: wholeModels.memory, outcome: memory })
+  await tell({ kind: 'done', name: wholeModels.speculation(scope), outcome: speculation })
+  if (scope.memory) {
+    const outcome = await outcomeOf(() => stayLevel(backend, files, () => tensorsOf(backend.name)))
+    await tell({ kind: 'done', name: wholeModels.memory, outcome })
+  }
   await backend.dispose()
   await tell({ kind: 'end' })
 }
