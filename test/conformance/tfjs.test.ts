@@ -11,7 +11,7 @@ import { golden } from '../golden.ts'
 import { skipUnless, skipUnlessPossible } from '../skip.ts'
 
 /** Backends that run in this process, and over how many tokens plain and speculative text are compared. */
-const names = { 'tfjs:tensorflow': 2048, 'tfjs:wasm': 200, 'tfjs:cpu': 40 }
+const names = { 'tfjs:tensorflow': 2048, 'tfjs:wasm': 200, 'tfjs:cpu': 200 }
 
 for (const [name, tokens] of Object.entries(names)) {
   describe(`${name}, seed ${defaultSeed}`, function () {
