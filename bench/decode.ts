@@ -55,7 +55,9 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
     name: `${draftLength}`,
     async run(prompt) {
       const settings = draftLength === 0 ? { draft: 'none' as const } : { draft: 'skip' as const, draftLength }
-      const result = await generate(model, prompts[prompt]!, { ...settings, maxNewTokens, ignoreEos: true }).result
+      const stream = generate(model, prompts[prompt]!, { ...settings, maxNewTokens, ignoreEos: true, signal })
+      const result = await stream.result
+      await turn() // an aborted text is a result too, but not one to count
       const list = results.get(`${draftLength}`) ?? []
       list[prompt] = result
       results.set(`${draftLength}`, list)
@@ -87,7 +89,7 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
       }
     }),
     gigabytesPerSecond: (plainRate.median * model.summary.passBytes) / 1e9,
-    prefill: await benchPrefill(model, promptTokens, turn),
+    prefill: await benchPrefill(model, { promptTokens, turn, signal }),
     passCosts: await passCosts(model, {
       passes: rows.map((count) => ({ rows: count })),
       context: 64,
@@ -98,14 +100,19 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
 }
 
 /** Reads a prompt of so many tokens, or as many as the context holds, several times over. */
-async function benchPrefill(model: Model, promptTokens: number, turn: Turn): Promise<DecodeBench['prefill']> {
+async function benchPrefill(
+  model: Model,
+  { promptTokens, turn, signal }: { promptTokens: number; turn: Turn; signal: AbortSignal | undefined },
+): Promise<DecodeBench['prefill']> {
   const { vocabSize, maxPositionEmbeddings } = model.config
   const tokens = Math.min(promptTokens, maxPositionEmbeddings - 2)
   const prompt = Array.from({ length: tokens + 1 }, (_, i) => (i * 37 + 11) % vocabSize)
   const rates: number[] = []
   for (let round = -1; round < 3; round++) {
     await turn()
-    const { stats } = await generate(model, prompt, { draft: 'none', maxNewTokens: 1, ignoreEos: true }).result
+    const options = { draft: 'none', maxNewTokens: 1, ignoreEos: true, signal } as const
+    const { stats } = await generate(model, prompt, options).result
+    await turn()
     if (round >= 0) rates.push((tokens / stats.milliseconds.prefill) * 1000)
   }
   return { tokens, tokensPerSecond: spread(rates) }

@@ -30,12 +30,12 @@ export interface LlamaCpp {
   readonly system: string
   encode(text: string): number[]
   /**
-   * Greedy decoding with so many threads. `tokens` are new ones; `milliseconds` are those from the first of them to the
+   * Greedy decoding with so many threads, up to the token at which `signal` has fired. `tokens` are new ones; `milliseconds` are those from the first of them to the
    * last, so that the prompt does not count.
    */
   decode(
     ids: readonly number[],
-    options: { threads: number; maxNewTokens: number },
+    options: { threads: number; maxNewTokens: number; signal?: AbortSignal | undefined },
   ): Promise<{ tokens: number[]; milliseconds: number }>
   dispose(): Promise<void>
 }
@@ -59,7 +59,7 @@ export async function openLlamaCpp(path: string, { contextSize }: { contextSize:
   return {
     system: llama.systemInfo,
     encode: (text) => [...model.tokenize(text)],
-    async decode(ids, { threads, maxNewTokens }) {
+    async decode(ids, { threads, maxNewTokens, signal }) {
       const sequence = await sequenceOf(threads)
       await sequence.clearHistory()
       const tokens: number[] = []
@@ -67,7 +67,7 @@ export async function openLlamaCpp(path: string, { contextSize }: { contextSize:
       for await (const token of sequence.evaluate(ids, { temperature: 0, yieldEogToken: true })) {
         if (tokens.length === 0) first = performance.now()
         tokens.push(token)
-        if (tokens.length === maxNewTokens) break
+        if (tokens.length === maxNewTokens || signal?.aborted) break
       }
       return { tokens, milliseconds: performance.now() - first }
     },

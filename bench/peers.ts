@@ -2,7 +2,7 @@
 
 import { generate } from '../decode/generate.ts'
 import { interleave, pairedRatio, type Side, type Spread, spread } from '../decode/timing.ts'
-import type { Turn } from '../engine/turn.ts'
+import { createTurn } from '../engine/turn.ts'
 import type { Model } from '../model/load-model.ts'
 import { withCpuUse } from './cpu-use.ts'
 import type { LlamaCpp } from './llama-cpp.ts'
@@ -16,7 +16,7 @@ export interface PeerOptions {
   /** Our models, each opened with other threads, and llama.cpp's numbers of threads. */
   readonly models: readonly Model[]
   readonly threads: readonly number[]
-  readonly turn: Turn
+  readonly signal?: AbortSignal | undefined
   readonly onProgress?: (done: number, total: number) => void
 }
 
@@ -41,9 +41,10 @@ interface Run {
   readonly others: number
 }
 
-/** Decodes every prompt on every side, interleaved. */
+/** Decodes every prompt on every side, interleaved. Throws {@link AbortError}. */
 export async function benchPeers(llama: LlamaCpp, options: PeerOptions): Promise<PeerRow[]> {
-  const { prompts, maxNewTokens, models, threads, turn, onProgress } = options
+  const { prompts, maxNewTokens, models, threads, signal, onProgress } = options
+  const turn = createTurn(signal)
   const encoded = prompts.map((prompt) => llama.encode(prompt))
   const runs = new Map<string, Run[]>()
 
@@ -55,6 +56,7 @@ export async function benchPeers(llama: LlamaCpp, options: PeerOptions): Promise
       name,
       async run(prompt) {
         const { result, cpu, others } = await withCpuUse(() => decode(encoded[prompt]!))
+        await turn() // an aborted text is a result too, but not one to count
         const { tokens, milliseconds } = result
         const list = runs.get(name) ?? []
         list[prompt] = { tokens, cpu: cpu / tokens.length, others }
@@ -64,10 +66,12 @@ export async function benchPeers(llama: LlamaCpp, options: PeerOptions): Promise
     }
   }
   const ours = models.map((model) =>
-    side(`drafthorse ${model.backend.capabilities.threads}`, (ids) => decodePlainly(model, ids, maxNewTokens)),
+    side(`drafthorse ${model.backend.capabilities.threads}`, (ids) =>
+      decodePlainly(model, ids, { maxNewTokens, signal }),
+    ),
   )
   const theirs = threads.map((count) =>
-    side(`llama.cpp ${count}`, (ids) => llama.decode(ids, { threads: count, maxNewTokens })),
+    side(`llama.cpp ${count}`, (ids) => llama.decode(ids, { threads: count, maxNewTokens, signal })),
   )
   const figures = await interleave([...ours, ...theirs], {
     rounds: prompts.length,
@@ -96,11 +100,11 @@ export async function benchPeers(llama: LlamaCpp, options: PeerOptions): Promise
 async function decodePlainly(
   model: Model,
   ids: readonly number[],
-  maxNewTokens: number,
+  options: { maxNewTokens: number; signal: AbortSignal | undefined },
 ): Promise<{ tokens: readonly number[]; milliseconds: number }> {
   let first = 0
   let last = 0
-  const stream = generate(model, ids, { maxNewTokens, draft: 'none', ignoreEos: true })
+  const stream = generate(model, ids, { ...options, draft: 'none', ignoreEos: true })
   for await (const event of stream) {
     if (event.type !== 'token') continue
     last = performance.now()

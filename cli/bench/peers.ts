@@ -5,7 +5,6 @@ import { Command } from 'commander'
 import { openLlamaCpp } from '../../bench/llama-cpp.ts'
 import { benchPeers, idleEnough, type PeerRow } from '../../bench/peers.ts'
 import { ArgumentError } from '../../engine/errors.ts'
-import { createTurn } from '../../engine/turn.ts'
 import type { Model } from '../../model/load-model.ts'
 import { interruptible } from '../interrupt.ts'
 import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from '../model-options.ts'
@@ -65,7 +64,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
       maxNewTokens: options.maxNewTokens,
       models,
       threads: options.threads,
-      turn: createTurn(signal),
+      signal,
       ...(shows && { onProgress: (done, total) => void process.stderr.write(`\rrun ${done} of ${total}\u001b[K`) }),
     })
     if (shows) process.stderr.write('\r\u001b[K')

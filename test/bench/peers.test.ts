@@ -4,10 +4,7 @@ import { generate, loadModel, type Model } from 'drafthorse'
 import { withCpuUse } from '../../bench/cpu-use.ts'
 import { type LlamaCpp, openLlamaCpp } from '../../bench/llama-cpp.ts'
 import { benchPeers, idleEnough } from '../../bench/peers.ts'
-import { createTurn } from '../../engine/turn.ts'
 import { stories260K } from '../checkpoints.ts'
-
-const turn = createTurn()
 
 describe('decoding beside a peer', () => {
   let model: Model
@@ -30,7 +27,7 @@ describe('decoding beside a peer', () => {
     async dispose() {},
   })
   const run = (llama: LlamaCpp) =>
-    benchPeers(llama, { prompts: ['Once', 'The cat'], maxNewTokens: 8, models: [model], threads: [1, 2], turn })
+    benchPeers(llama, { prompts: ['Once', 'The cat'], maxNewTokens: 8, models: [model], threads: [1, 2] })
 
   it('has a row for each side and number of threads, and ratios where both have one', async () => {
     const rows = await run(peer(-1))
@@ -53,6 +50,21 @@ describe('decoding beside a peer', () => {
   it('says up to where the tokens are the same', async () => {
     const [ours] = await run(peer(6))
     assert.equal(ours!.agreement, 6 / 8)
+  })
+
+  it('ends in the middle of a text when it is aborted', async () => {
+    const controller = new AbortController()
+    let embedded = 0
+    const counting: Model = {
+      ...model,
+      embed(...args) {
+        if (++embedded === 5) controller.abort(new Error('enough'))
+        return model.embed(...args)
+      },
+    }
+    const options = { prompts: ['Once'], maxNewTokens: 100, models: [counting], threads: [1] }
+    await assert.rejects(benchPeers(peer(-1), { ...options, signal: controller.signal }), { code: 'ERR_ABORTED' })
+    assert.ok(embedded < 10, `${embedded} passes`)
   })
 
   it('says what to install where llama.cpp is not', async () => {

@@ -1,9 +1,26 @@
 // Benchmarks: what they count is right. What they time is nobody's to assert.
 
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { missing, peers } from '../engine/tfjs/peers.ts'
-import { skipUnless } from '../skip.ts'
+import { skipUnless, skipUnlessPossible } from '../skip.ts'
 import { run } from './run.ts'
+
+const dist = new URL('../../dist/engine/', import.meta.url).href
+
+/** A backend that writes the number of rows of each pass to standard output. */
+const telling = `import { withOps } from '${dist}index.js'
+import { reference } from '${dist}reference/index.js'
+import { writeSync } from 'node:fs'
+const { ops } = await reference.open({})
+export default withOps(reference, {
+  embed(out, ...args) {
+    writeSync(1, out.shape[0] + ' ')
+    return ops.embed(out, ...args)
+  },
+})`
 
 describe('drafthorse bench', () => {
   it('decode finds identity on every prompt, and counts acceptance and passes', async () => {
@@ -71,6 +88,48 @@ describe('drafthorse bench', () => {
     assert.equal(text.code, 0)
     assert.match(text.stdout, /rows in a pass .* operations +us each\n/)
     assert.match(text.stdout, new RegExp(` 1 .* ${passCosts[0].operations.count} +\\d+\\.\\d\\n`))
+  })
+
+  describe('decode on Ctrl-C', () => {
+    let folder: string
+    before(async function () {
+      skipUnlessPossible(this, process.platform !== 'win32', 'Windows cannot send a child Ctrl-C')
+      folder = await mkdtemp(join(tmpdir(), 'drafthorse-bench-'))
+      await writeFile(join(folder, 'telling.mjs'), telling)
+    })
+    after(async () => {
+      if (folder) await rm(folder, { recursive: true })
+    })
+
+    /** Interrupts the benchmark when so many passes of at least `rows` rows have begun; returns how many more came. */
+    async function passesAfter(args: readonly string[], { rows, passes }: { rows: number; passes: number }) {
+      const begun = (all: string): number[] =>
+        all
+          .match(/\d+/g)
+          ?.map(Number)
+          .filter((count) => count >= rows) ?? []
+      let killed = false
+      const { code, stdout } = await run(['bench', 'decode', '--backend', join(folder, 'telling.mjs'), ...args], {
+        onOutput(all, kill) {
+          if (killed || begun(all).length < passes) return
+          killed = true
+          kill('SIGINT')
+        },
+      })
+      assert.equal(code, 130)
+      return begun(stdout).length - passes
+    }
+
+    it('ends in the middle of a text', async () => {
+      const args = ['--limit', '1', '--max-new-tokens', '400', '--draft-lengths', '3']
+      assert.ok((await passesAfter(args, { rows: 1, passes: 8 })) < 50)
+    })
+
+    it('ends in the middle of a prompt', async () => {
+      const args = ['--limit', '1', '--max-new-tokens', '1', '--draft-lengths', '1', '--prompt-tokens', '480']
+      // Of the 30 passes of 16 rows that each reading of this prompt takes.
+      assert.ok((await passesAfter(args, { rows: 16, passes: 1 })) < 15)
+    })
   })
 
   it('payoff says from which acceptance on drafting pays', async () => {
