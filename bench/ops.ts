@@ -4,7 +4,7 @@ import type Benchmark from 'benchmark'
 import { type Spread, spread } from '../decode/timing.ts'
 import type { Backend, OpName } from '../engine/backend.ts'
 import { randomFor } from '../engine/conformance/random.ts'
-import { type Prepared, type Subject, timedSubjects } from '../engine/conformance/subjects.ts'
+import { type Prepared, type Subject, timeCalls, timedSubjects } from '../engine/conformance/subjects.ts'
 import { inWorkspace } from '../engine/conformance/workspace.ts'
 import type { WeightDType } from '../engine/dtype.ts'
 import { AbortError, BackendUnavailableError } from '../engine/errors.ts'
@@ -55,20 +55,15 @@ function resultOf({ op, dtype, shape, weightBytes }: Subject, rows: number, micr
   return { op, dtype, shape, rows, microseconds, gigabytesPerSecond }
 }
 
-/** Microseconds of a call, so many of them to a read that the read hardly counts. */
+/** Microseconds of a call, so many of them to a read that the read hardly counts where one is enough. */
 async function measure(
   library: typeof Benchmark,
   backend: Backend,
   { prepared, seconds, signal }: { prepared: Prepared; seconds: number; signal: AbortSignal | undefined },
 ): Promise<Spread> {
-  const sample = async (calls: number): Promise<number> => {
-    const started = performance.now()
-    for (let i = 0; i < calls; i++) prepared.record()
-    await backend.read([prepared.out])
-    return performance.now() - started
-  }
+  const sample = (calls: number): Promise<number> => timeCalls(backend, prepared, calls)
   let calls = 1
-  while ((await sample(calls)) < 2 && calls < 4096) calls *= 2
+  while ((await sample(calls)) < 2 && 2 * calls <= (prepared.most ?? 4096)) calls *= 2
   return new Promise((resolve, reject) => {
     const bench = new library({
       defer: true,

@@ -1,17 +1,35 @@
 // One typical call of each op, ready to be timed, with the sizes of a small Llama.
 
-import type { OpName, Tensor } from '../backend.ts'
+import type { Backend, KVCache, OpName, Tensor } from '../backend.ts'
 import { byteSize, type WeightDType } from '../dtype.ts'
 import { floats, type Random } from './random.ts'
 import { newSequence, segmentsOf, storeRandom } from './sequences.ts'
 import { makeWeight } from './weights.ts'
 import type { Workspace } from './workspace.ts'
 
-/** Records one call. Read `out` to wait for it. */
+/**
+ * Calls ready to be recorded. A backend may put off what nobody reads, so there is something to read of every call: the
+ * last output where each takes its work, all outputs where a backend may leave work for when they are wanted.
+ */
 export interface Prepared {
-  readonly out: Tensor
-  record(): void
+  /** Records a call; they are counted from 0 after each read. */
+  record(call: number): void
+  /** Calls to one read at most. Default: any number. */
+  readonly most?: number
+  /** What to read after so many calls; of an op that writes to a cache, something that is computed from that. */
+  results(calls: number): readonly Tensor[]
 }
+
+/** Milliseconds of so many calls, up to their results. */
+export async function timeCalls(backend: Backend, { record, results }: Prepared, calls: number): Promise<number> {
+  const started = performance.now()
+  for (let call = 0; call < calls; call++) record(call)
+  await backend.read(results(calls))
+  return performance.now() - started
+}
+
+/** Outputs that are read one by one: so many of them are kept. */
+const keptOutputs = 32
 
 export interface Subject {
   readonly op: OpName
@@ -39,7 +57,7 @@ export function timedSubjects(dtypes: readonly WeightDType[]): Subject[] {
         const table = space.weight(makeWeight(floats(random, 1024 * hidden), [1024, hidden], dtype))
         const out = space.unset([rows, hidden])
         const ids = Int32Array.from({ length: rows }, () => random.below(1024))
-        return { out, record: () => space.ops.embed(out, ids, { table }) }
+        return { record: () => space.ops.embed(out, ids, { table }), results: () => [out] }
       },
     },
     {
@@ -51,7 +69,7 @@ export function timedSubjects(dtypes: readonly WeightDType[]): Subject[] {
         const weight = space.weight(makeWeight(floats(random, inner * hidden), [inner, hidden], dtype))
         const x = rowsOf(space, random, rows, hidden)
         const out = space.unset([rows, inner])
-        return { out, record: () => space.ops.linear(out, x, { weight }) }
+        return { record: () => space.ops.linear(out, x, { weight }), results: () => [out] }
       },
     },
   ])
@@ -70,7 +88,7 @@ function plainSubjects(
         const x = rowsOf(space, random, rows, hidden)
         const weight = space.values(floats(random, hidden), [hidden])
         const out = space.unset([rows, hidden])
-        return { out, record: () => space.ops.rmsNorm(out, x, { weight, epsilon: 1e-5 }) }
+        return { record: () => space.ops.rmsNorm(out, x, { weight, epsilon: 1e-5 }), results: () => [out] }
       },
     },
     {
@@ -82,7 +100,7 @@ function plainSubjects(
         const cache = space.cache({ layers: 1, width: kvWidth, capacity: positions })
         const options = { cos: table, sin: table, segments: [{ cache, start: positions - rows, count: rows }] }
         const out = space.unset([rows, hidden])
-        return { out, record: () => space.ops.rope(out, x, options) }
+        return { record: () => space.ops.rope(out, x, options), results: () => [out] }
       },
     },
     {
@@ -92,7 +110,7 @@ function plainSubjects(
         const x = rowsOf(space, random, rows, kvWidth)
         const cache = space.cache({ layers: 1, width: kvWidth, capacity: positions })
         const options = { layer: 0, segments: [{ cache, start: 0, count: rows }] }
-        return { out: space.values(Float32Array.of(0), [1]), record: () => space.ops.storeKV(x, x, options) }
+        return { record: () => space.ops.storeKV(x, x, options), results: readerOf(space, random, cache, rows) }
       },
     },
     {
@@ -105,7 +123,7 @@ function plainSubjects(
         const out = space.unset([rows, heads * headSize])
         const segments = segmentsOf([{ sequence, start: positions - rows, count: rows }])
         const options = { layer: 0, segments, headSize, scale: 0.125 }
-        return { out, record: () => space.ops.attention(out, queries, options) }
+        return { record: () => space.ops.attention(out, queries, options), results: () => [out] }
       },
     },
     {
@@ -115,17 +133,22 @@ function plainSubjects(
         const gate = rowsOf(space, random, rows, inner)
         const up = rowsOf(space, random, rows, inner)
         const out = space.unset([rows, inner])
-        return { out, record: () => space.ops.swiglu(out, gate, up) }
+        return { record: () => space.ops.swiglu(out, gate, up), results: () => [out] }
       },
     },
     {
       op: 'copyRows',
       shape: `[rows, ${hidden}]`,
       prepare(space, random, rows) {
-        const x = rowsOf(space, random, rows, hidden)
-        const out = space.unset([rows, hidden])
-        const list = Array.from({ length: rows }, (_, i) => i)
-        return { out, record: () => space.ops.copyRows(out, x, { rows: list, at: 0 }) }
+        const x = rowsOf(space, random, rows + 1, hidden)
+        const outs = Array.from({ length: keptOutputs }, () => space.unset([rows, hidden]))
+        // Not all rows in their order, which would take no copy.
+        const options = { rows: Array.from({ length: rows }, (_, i) => i + 1), at: 0 }
+        return {
+          record: (call) => space.ops.copyRows(outs[call]!, x, options),
+          most: keptOutputs,
+          results: (calls) => outs.slice(0, calls),
+        }
       },
     },
     {
@@ -136,8 +159,11 @@ function plainSubjects(
         const [out, source] = [make(), make()]
         storeRandom(space, random, [{ sequence: source, start: 0, count: positions }])
         const range = { from: 0, to: rows }
-        const read = space.values(Float32Array.of(0), [1])
-        return { out: read, record: () => space.ops.copyKV(out.cache, source.cache, range) }
+        readerOf(space, random, source.cache, rows)
+        return {
+          record: () => space.ops.copyKV(out.cache, source.cache, range),
+          results: readerOf(space, random, out.cache, rows),
+        }
       },
     },
     {
@@ -145,9 +171,29 @@ function plainSubjects(
       shape: `[rows, ${vocabulary}]`,
       prepare(space, random, rows) {
         const logits = rowsOf(space, random, rows, vocabulary)
-        const out = { ids: space.unset([rows], 'i32'), scores: space.unset([rows, 2]) }
-        return { out: out.scores, record: () => space.ops.select(out, logits, {}) }
+        const outs = Array.from({ length: keptOutputs }, () => {
+          return { ids: space.unset([rows], 'i32'), scores: space.unset([rows, 2]) }
+        })
+        return {
+          record: (call) => space.ops.select(outs[call]!, logits, {}),
+          most: keptOutputs,
+          results: (calls) => outs.slice(0, calls).map(({ scores }) => scores),
+        }
       },
     },
   ]
+}
+
+/** Reads the first positions of a cache, by attention over them; once at first, since that may give it its final form. */
+function readerOf(space: Workspace, random: Random, cache: KVCache, count: number): () => readonly Tensor[] {
+  const shape = [count, cache.width]
+  const queries = space.values(floats(random, count * cache.width), shape)
+  const out = space.unset(shape)
+  const options = { layer: 0, segments: [{ cache, start: 0, count }], headSize, scale: 0.125 }
+  const read = (): readonly Tensor[] => {
+    space.ops.attention(out, queries, options)
+    return [out]
+  }
+  read()
+  return read
 }

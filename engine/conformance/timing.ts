@@ -4,7 +4,7 @@ import type { Backend, OpName } from '../backend.ts'
 import type { WeightDType } from '../dtype.ts'
 import { AbortError } from '../errors.ts'
 import { randomFor } from './random.ts'
-import { type Subject, timedSubjects } from './subjects.ts'
+import { type Subject, timeCalls, timedSubjects } from './subjects.ts'
 import { inWorkspace } from './workspace.ts'
 
 export interface OpTime {
@@ -47,16 +47,11 @@ export async function timeOps(backend: Backend, options: TimeOptions = {}): Prom
 
 function time(backend: Backend, subject: Subject, rows: number, signal: AbortSignal | undefined): Promise<number> {
   return inWorkspace(backend, async (space) => {
-    const { out, record } = subject.prepare(space, randomFor(1, subject.op), rows)
-    async function sample(calls: number): Promise<number> {
-      const begin = performance.now()
-      for (let i = 0; i < calls; i++) record()
-      await backend.read([out])
-      return performance.now() - begin
-    }
+    const prepared = subject.prepare(space, randomFor(1, subject.op), rows)
+    const sample = (calls: number): Promise<number> => timeCalls(backend, prepared, calls)
     // So many calls that the read does not count; they warm up what compiles while it runs.
     let calls = 1
-    while ((await sample(calls)) < 8 && calls < 5000) calls *= 2
+    while ((await sample(calls)) < 8 && 2 * calls <= (prepared.most ?? 8192)) calls *= 2
     const samples: number[] = []
     for (let i = 0; i < 5; i++) {
       await new Promise((resolve) => setTimeout(resolve))
