@@ -61,7 +61,7 @@ async function open(
     way: `${running} ${quirks.singly}`,
   })
   const { device: words, kind } = describe(name, loaded, device)
-  const fixed = `${running} thread${running > 1 ? 's' : ''} (not ${threads}: its library was loaded before)`
+  const fixed = `${running} thread${running > 1 ? 's' : ''} (not ${threads}: ${whyOtherThreads(name, tf)})`
   const { max } = device.limits
   return createBackend({
     name: `tfjs:${name}`,
@@ -109,6 +109,16 @@ function wasmOf({ modules }: Loaded): WasmModule {
 function threadsOf(name: TfjsName, loaded: Loaded): number {
   if (name === 'tensorflow') return platform.tensorflowThreads()
   return name === 'wasm' ? wasmOf(loaded).getThreadsCount() : 1
+}
+
+/** Why there are other threads than were asked for. */
+function whyOtherThreads(name: TfjsName, tf: Tf): string {
+  if (name === 'tensorflow') return 'its library was loaded before'
+  if (name === 'cpu') return 'it has no others'
+  if (name !== 'wasm') return "they are the device's own"
+  return tf.env().getBool('WASM_HAS_MULTITHREAD_SUPPORT')
+    ? 'it was started before'
+    : 'TensorFlow.js gives it more only in a page that is cross-origin isolated'
 }
 
 /** What was found of a TensorFlow.js backend, which all that open it share, by its threads and its way to multiply. */

@@ -68,6 +68,21 @@ describe('threads of tfjs:tensorflow', () => {
   })
 })
 
+describe('threads of the others', () => {
+  for (const [name, why] of [
+    ['tfjs:wasm', 'TensorFlow.js gives it more only in a page that is cross-origin isolated'],
+    ['tfjs:cpu', 'it has no others'],
+  ] as const) {
+    it(`are one of ${name} in Node, which says why`, async function () {
+      await expectTfjs(this, name)
+      const backend = await openTfjs(name, { threads: 2 })
+      assert.equal(backend.capabilities.threads, 1)
+      assert.ok(backend.capabilities.device.endsWith(`, 1 thread (not 2: ${why})`), backend.capabilities.device)
+      await backend.dispose()
+    })
+  }
+})
+
 describe('tfjs:tensorflow on newer Nodes', () => {
   for (const major of [22, 24] as const) {
     it(`tells the same on Node ${major}`, async function () {
