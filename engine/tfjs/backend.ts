@@ -19,7 +19,7 @@ export interface BackendParts {
   readonly capabilities: Capabilities
   /** Bytes that one tensor may have now, and all that are still to come; undefined where nobody can tell. */
   readonly room: { readonly tensor: () => number | undefined; readonly all: () => number | undefined }
-  /** Sees to it that products with weights of these shapes keep the promise of the capabilities, or takes it back. */
+  /** Looks for limits under which products with weights of these shapes keep the promise of the capabilities. */
   readonly fit: (shapes: readonly Shape[]) => Promise<void>
   /** Makes the backend the current one of its TensorFlow.js, where several share it. */
   readonly activate: () => void
@@ -28,10 +28,22 @@ export interface BackendParts {
 }
 
 export function createBackend(parts: BackendParts): Backend<TfjsTensor> {
-  const { name, device, capabilities, activate } = parts
+  const { name, device, activate } = parts
   const tensors = new Set<TfjsTensor>()
   const caches = new Set<TfjsCache>()
   const arenas = new Set<Set<TfjsTensor>>()
+  /** Of the last model that was told of, whose weights may be on their way. */
+  let expected: readonly Shape[] = []
+
+  const capabilities: Capabilities = {
+    ...parts.capabilities,
+    /** The promise is not kept as long as there is a weight whose shape no limits fit. */
+    get rowInvariant() {
+      const isUnfit = (shape: readonly number[]): boolean => device.unfit.has(shape.join())
+      const broken = expected.some(isUnfit) || [...tensors].some(({ shape }) => isUnfit(shape))
+      return !broken && parts.capabilities.rowInvariant
+    },
+  }
 
   function upload(
     data: HostArray | Uint8Array,
@@ -64,7 +76,8 @@ export function createBackend(parts: BackendParts): Backend<TfjsTensor> {
     const what = `a model of ${total} bytes of weights, with a copy of the largest on its way,`
     expectRoom(parts.room.all(), total + largest, what)
     expectRoom(parts.room.tensor(), largest, 'the largest weight')
-    await parts.fit(weights.map(({ shape }) => shape).filter(isMatrix))
+    expected = weights.map(({ shape }) => shape).filter(isMatrix)
+    await parts.fit(expected)
   }
 
   function arena(): Arena<TfjsTensor> {

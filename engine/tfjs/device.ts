@@ -22,6 +22,8 @@ export interface Device {
   limits: RowLimits
   /** Limits of products with weights `[out, in]` that were tried by themselves. */
   readonly shapeLimits: Map<string, RowLimits>
+  /** Shapes `[out, in]` of weights for whose products no limits hold. */
+  readonly unfit: Set<string>
   /** The size of the heads in a cache's rows of a width, as attention last saw it: `[width]` to head size. */
   readonly headSizes: Map<number, number>
   /** The axes behind the rows that attention wants queries of a width in: kv heads, heads of each, head size. */
@@ -59,6 +61,7 @@ export function createDevice(tf: Tf, makeEager: (count: () => void) => Eager): D
     eager: makeEager(() => void device.operations++),
     limits: { kernel: 'large', min: 1, max: Number.POSITIVE_INFINITY },
     shapeLimits: new Map(),
+    unfit: new Set(),
     headSizes: new Map(),
     queryAxes: new Map(),
     operations: 0,

@@ -56,7 +56,7 @@ async function open(
   const device = createDevice(tf, (count) => counted(raw?.eager ?? publicEager(tf, quirks), count))
   const use: Use = { kernels: raw ? ['small', 'large'] : ['large'], activate }
   const running = threadsOf(name, loaded)
-  let rowInvariant = await probe(device, use, {
+  const rowInvariant = await probe(device, use, {
     backend: tf.backend() as object, // an object of any class, as a key
     way: `${running} ${quirks.singly}`,
   })
@@ -68,9 +68,7 @@ async function open(
     device,
     activate,
     capabilities: {
-      get rowInvariant() {
-        return rowInvariant
-      },
+      rowInvariant,
       dtypes: ['f32'],
       threads: running,
       // Whole products, all full.
@@ -88,9 +86,9 @@ async function open(
       all: () => (kind === 'hardware' ? undefined : platform.freeMemory()),
     },
     async fit(shapes) {
-      // The others have one kernel for products of all shapes.
-      if (!raw || !rowInvariant) return
-      for (const shape of shapes) rowInvariant &&= await fitLimits(device, shape, use)
+      // wasm and cpu have one kernel for products of all shapes, and a GPU's in software is one too, and slow.
+      if (!rowInvariant || !(raw || kind === 'hardware' || products === 'tiled')) return
+      for (const shape of shapes) await fitLimits(device, shape, use)
     },
     close: () => raw?.dispose(),
   })

@@ -82,6 +82,7 @@ export async function findLimits(device: Device, use: Use): Promise<boolean> {
 export async function fitLimits(device: Device, shape: Shape, { kernels, activate }: Use): Promise<boolean> {
   const key = shape.join()
   if (device.shapeLimits.has(key)) return true
+  if (device.unfit.has(key)) return false
   const [out, size] = shape
   const isSmall = out * size < smallWeight
   const order = kernels.filter((kernel) => (kernel === 'small') === isSmall)
@@ -99,6 +100,7 @@ export async function fitLimits(device: Device, shape: Shape, { kernels, activat
   }
   trial.free()
   if (found) device.shapeLimits.set(key, limits)
+  else device.unfit.add(key)
   return found
 }
 

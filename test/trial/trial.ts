@@ -3,7 +3,7 @@
 import { allCases, type Case, type CaseSubject, type Outcome, runCase } from 'drafthorse/conformance'
 import { type Backend, type Capabilities, openBackend } from 'drafthorse/engine'
 import { tensorsOf, tfjsWebgpuTiled } from 'drafthorse/engine/tfjs'
-import { matchGolden, speculateEqually, stayLevel } from '../engine/tfjs/checks.ts'
+import { matchGolden, speculateEqually, speculateSmallEqually, stayLevel } from '../engine/tfjs/checks.ts'
 import type { Files } from '../engine/tfjs/files.ts'
 
 /** Told in this order: `open`, a `done` for each of {@link trialNames}, `end`; `word` and `failed` at any time. */
@@ -21,8 +21,9 @@ export interface Scope {
   readonly ops?: readonly CaseSubject[]
   /** Whether the golden checkpoints are compared. */
   readonly golden: boolean
-  /** Over how many tokens plain and speculative text are compared. */
+  /** Over how many tokens plain and speculative text are compared, of the embedded model or of a small one. */
   readonly tokens: number
+  readonly model: 'stories' | 'small'
   /** Whether memory is watched over generations. */
   readonly memory: boolean
 }
@@ -31,10 +32,10 @@ export interface Scope {
 export type TrialKey = 'tfjs:webgpu' | 'tfjs:webgpu tiled' | 'tfjs:webgl'
 
 export const trials: Readonly<Record<TrialKey, Scope>> = {
-  'tfjs:webgpu': { golden: true, tokens: 200, memory: true },
-  'tfjs:webgl': { golden: true, tokens: 200, memory: true },
+  'tfjs:webgpu': { golden: true, tokens: 200, model: 'stories', memory: true },
+  'tfjs:webgl': { golden: true, tokens: 200, model: 'stories', memory: true },
   // The products of a graphics card, for which software takes long.
-  'tfjs:webgpu tiled': { ops: ['linear', 'model'], golden: false, tokens: 4, memory: false },
+  'tfjs:webgpu tiled': { ops: ['linear', 'model'], golden: false, tokens: 32, model: 'small', memory: false },
 }
 
 export interface TrialOptions {
@@ -89,8 +90,11 @@ export async function runTrial({ key, files, tell }: TrialOptions): Promise<void
     })
     await tell({ kind: 'done', name: wholeModels.golden, outcome, golden })
   }
+  const { tokens } = scope
   const speculation = await outcomeOf(() =>
-    speculateEqually(backend, files, { tokens: scope.tokens, onText: () => void tell({ kind: 'word' }) }),
+    scope.model === 'small'
+      ? speculateSmallEqually(backend, files, tokens)
+      : speculateEqually(backend, files, { tokens, onText: () => void tell({ kind: 'word' }) }),
   )
   await tell({ kind: 'done', name: wholeModels.speculation(scope), outcome: speculation })
   if (scope.memory) {

@@ -62,6 +62,22 @@ export async function speculateEqually(
   }
 }
 
+/**
+ * The same with a golden checkpoint, which is small, and for whose weights nothing but the backend vouches: drafts leave out
+ * its second layer, and are mostly wrong.
+ */
+export async function speculateSmallEqually(backend: Backend, files: Files, tokens: number): Promise<void> {
+  const folder = 'test/oracles/hf/linear-rope-deep-bf16'
+  await using model = await loadModel(await modelFiles(files, folder), { backend, dtype: 'f32' })
+  const options = { maxNewTokens: tokens, ignoreEos: true }
+  const prompt = [5, 99, 3]
+  const plain = await generate(model, prompt, { ...options, draft: 'none' }).result
+  const skip = { attention: [1], mlp: [1] }
+  const speculative = await generate(model, prompt, { ...options, draft: 'skip', skip, draftLength: 3 }).result
+  expectSame(speculative.tokens, plain.tokens, folder)
+  expectSame(plain.tokens.length, tokens, folder)
+}
+
 /** After a first generation, which fills what is kept, memory is where it was after every other. */
 export async function stayLevel(backend: Backend, files: Files, used: () => number): Promise<void> {
   await using model = await loadModel(await modelFiles(files, 'models/stories'), { backend, dtype: 'f32' })

@@ -129,6 +129,42 @@ describe('the probe on a device of whose kernels something is known', () => {
     })
   }
 
+  it('is asked anew for every model, and a promise is broken as long as the weight that breaks it lives', async () => {
+    const device = deviceWith(({ matMulTransposed }) => ({
+      matMulTransposed: (a, b) => off(matMulTransposed(a, b), b.shape[0] === 96 ? calls++ % 7 : 0),
+    }))
+    const backend = createBackend({
+      name: 'wobbly',
+      device,
+      activate: use.activate,
+      capabilities: {
+        rowInvariant: await findLimits(device, use),
+        dtypes: ['f32'],
+        threads: 1,
+        passRows: 32,
+        device: 'a test',
+        kind: 'software',
+      },
+      room: { tensor: () => undefined, all: () => undefined },
+      async fit(shapes) {
+        for (const shape of shapes) await fitLimits(device, shape, use)
+      },
+      close: () => {},
+    })
+    assert.equal(backend.capabilities.rowInvariant, true)
+    const first = [{ shape: [96, 32], dtype: 'f32' }] as const
+    const second = [{ shape: [48, 32], dtype: 'f32' }] as const
+    await backend.prepare!(first)
+    assert.equal(backend.capabilities.rowInvariant, false)
+    const weight = backend.upload(new Float32Array(96 * 32), first[0])
+    await backend.prepare!(second)
+    assert.ok(device.shapeLimits.has('48,32'))
+    assert.equal(backend.capabilities.rowInvariant, false)
+    backend.free(weight)
+    assert.equal(backend.capabilities.rowInvariant, true)
+    await backend.dispose()
+  })
+
   it('leaves a backend that decodes where it says no', async () => {
     const activate = use.activate
     const module: BackendModule<TfjsTensor> = {
