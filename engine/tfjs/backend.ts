@@ -17,7 +17,7 @@ export interface BackendParts {
   readonly name: string
   readonly device: Device
   readonly capabilities: Capabilities
-  /** Bytes that one tensor may have now, and all that are still to come; undefined where nobody can tell. */
+  /** Bytes that one tensor may have, and all that are still to come; undefined where nobody can tell. */
   readonly room: { readonly tensor: () => number | undefined; readonly all: () => number | undefined }
   /** Looks for limits under which products with weights of these shapes keep the promise of the capabilities. */
   readonly fit: (shapes: readonly Shape[]) => Promise<void>
@@ -32,15 +32,15 @@ export function createBackend(parts: BackendParts): Backend<TfjsTensor> {
   const tensors = new Set<TfjsTensor>()
   const caches = new Set<TfjsCache>()
   const arenas = new Set<Set<TfjsTensor>>()
-  /** Of the last model that was told of, whose weights may be on their way. */
-  let expected: readonly Shape[] = []
+  /** Matrices of the last model that was told of, whose weights may be on their way. */
+  let expected: readonly Shape[] | undefined
 
   const capabilities: Capabilities = {
     ...parts.capabilities,
     /** The promise is not kept as long as there is a weight whose shape no limits fit. */
     get rowInvariant() {
       const isUnfit = (shape: readonly number[]): boolean => device.unfit.has(shape.join())
-      const broken = expected.some(isUnfit) || [...tensors].some(({ shape }) => isUnfit(shape))
+      const broken = expected?.some(isUnfit) || [...tensors].some(({ shape }) => isUnfit(shape))
       return !broken && parts.capabilities.rowInvariant
     },
   }
@@ -58,7 +58,10 @@ export function createBackend(parts: BackendParts): Backend<TfjsTensor> {
   }
 
   function place(data: HostArray | Uint8Array, shape: readonly number[], dtype: 'f32' | 'i32') {
-    expectRoom(parts.room.tensor(), byteSize(dtype, shape), `a tensor of [${shape.join(', ')}]`)
+    const [needed, what] = [byteSize(dtype, shape), `a tensor of [${shape.join(', ')}]`]
+    expectRoom(parts.room.tensor(), needed, what)
+    // A model that was told of has its room: what is free while it is read says nothing of what is left to read.
+    if (!expected) expectRoom(parts.room.all(), needed, what)
     return fromHost(device.tf, typedValues(data, dtype), shape)
   }
 

@@ -77,11 +77,7 @@ async function open(
       kind,
     },
     room: {
-      tensor: () =>
-        Math.min(
-          isGpu(name) ? largestTensor(tf, name) : Number.POSITIVE_INFINITY,
-          platform.freeMemory() ?? Number.POSITIVE_INFINITY,
-        ),
+      tensor: () => (isGpu(name) ? largestTensor(tf, name) : undefined),
       // What a GPU has free it does not tell.
       all: () => (kind === 'hardware' ? undefined : platform.freeMemory()),
     },

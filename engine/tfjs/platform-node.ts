@@ -35,8 +35,8 @@ export const platform: Platform = {
 
   tensorflowThreads: () => Number(process.env[threadsVariable]) || availableParallelism(),
 
-  // Missing before Node 20.13 and where the system does not tell.
-  freeMemory: () => process.availableMemory?.(),
+  // Missing before Node 20.13, and 0 where the system does not tell.
+  freeMemory: () => process.availableMemory?.() || undefined,
 }
 
 function hasWebgpu(): boolean {

@@ -58,6 +58,42 @@ describe('memory of a model on TensorFlow.js', () => {
   })
 })
 
+describe('free memory', () => {
+  const each = { shape: [1024, 256], dtype: 'f32' } as const
+  const { availableMemory } = process
+  let free = 0
+  before(() => {
+    process.availableMemory = () => free
+  })
+  after(() => {
+    process.availableMemory = availableMemory
+  })
+
+  it('is unknown where the system says 0', async function () {
+    await expectTfjs(this, 'tfjs:cpu')
+    free = 0
+    const backend = await openTfjs('tfjs:cpu')
+    await backend.prepare!([each])
+    backend.upload(new Float32Array(1024 * 256), each)
+    await backend.dispose()
+  })
+
+  it('is looked at for a model as a whole, not again for each of its weights', async function () {
+    await expectTfjs(this, 'tfjs:cpu')
+    const backend = await openTfjs('tfjs:cpu')
+    free = 2 ** 19
+    assert.throws(() => backend.upload(new Float32Array(1024 * 256), each), {
+      code: 'ERR_OUT_OF_MEMORY',
+      message: /has room for 524288 bytes, and a tensor of \[1024, 256\] takes 1048576/,
+    })
+    free = 2 ** 21
+    await backend.prepare!([each])
+    free = 2 ** 19
+    backend.upload(new Float32Array(1024 * 256), each)
+    await backend.dispose()
+  })
+})
+
 describe('threads of tfjs:tensorflow', () => {
   it('are those that its library was loaded with, whatever is asked for later', async function () {
     await expectTfjs(this, 'tfjs:tensorflow')
