@@ -134,7 +134,7 @@ async function probe(device: Device, use: Use, { backend, way }: { backend: obje
 
 function describe(
   name: TfjsName,
-  { tf }: Loaded,
+  { tf, failures }: Loaded,
   { limits }: Device,
 ): { device: string; kind: 'software' | 'hardware' } {
   const rows = limits.min > 1 ? `, products of ${limits.min} to ${limits.max} rows` : ''
@@ -152,7 +152,7 @@ function describe(
       ? 'the CPU, for it found no GPU that its CUDA libraries can use (docs/cuda.md)'
       : 'the CPU'
   return {
-    device: `TensorFlow ${binding.TF_Version} on ${processor}${rows}`,
+    device: [`TensorFlow ${binding.TF_Version} on ${processor}${rows}`, ...failures].join('; '),
     kind: isUsingGpuDevice ? 'hardware' : 'software',
   }
 }

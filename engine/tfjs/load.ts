@@ -17,6 +17,8 @@ export const packagesOf: Readonly<Record<TfjsName, readonly (readonly string[])[
 export interface Loaded {
   readonly tf: Tf
   readonly modules: ReadonlyMap<string, unknown>
+  /** What was to be loaded first, and why it could not be. */
+  readonly failures: readonly string[]
 }
 
 /** How a platform finds and loads packages. */

@@ -1,7 +1,7 @@
 // Loading TensorFlow.js in a browser: by the names of its packages, which a bundler or an import map resolves. Chosen by
 // the package's "#tfjs" import; platform-node.ts is its counterpart.
 
-import { asTf, installHint, type Platform, type TfjsName } from './load.ts'
+import { asTf, installHint, type Platform, packagesOf, type TfjsName } from './load.ts'
 
 // Literal names, so that bundlers see them.
 const importers: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -17,30 +17,42 @@ const importers: Readonly<Record<string, () => Promise<unknown>>> = {
   '@tensorflow/tfjs-backend-webgpu': () => import('@tensorflow/tfjs-backend-webgpu'),
 }
 
-const packages: Readonly<Record<TfjsName, readonly string[]>> = {
-  tensorflow: [],
-  cpu: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu'],
-  wasm: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-wasm'],
-  webgl: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-webgl'],
-  webgpu: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-webgpu'],
-}
-
 export const platform: Platform = {
   async unavailable(name) {
-    if (name === 'tensorflow') return 'TensorFlow itself runs in Node only'
-    if (name === 'webgpu' && !('gpu' in navigator)) return 'this browser has no WebGPU'
+    const missing = await missingDevice(name)
+    if (missing !== undefined) return missing
     try {
-      for (const wanted of packages[name]) await importers[wanted]!()
+      await importAll(name)
       return undefined
     } catch {
       return installHint(name)
     }
   },
   async load(name) {
-    const modules = new Map<string, unknown>()
-    for (const wanted of packages[name]) modules.set(wanted, await importers[wanted]!())
-    return { tf: asTf(modules.get('@tensorflow/tfjs-core')), modules }
+    const modules = await importAll(name)
+    return { tf: asTf(modules.get('@tensorflow/tfjs-core')), modules, failures: [] }
   },
   tensorflowThreads: () => 1,
   freeMemory: () => undefined,
+}
+
+async function importAll(name: TfjsName): Promise<Map<string, unknown>> {
+  const modules = new Map<string, unknown>()
+  for (const wanted of packagesOf[name][0]!) modules.set(wanted, await importers[wanted]!())
+  return modules
+}
+
+/** What this browser lacks, whatever is installed. */
+async function missingDevice(name: TfjsName): Promise<string | undefined> {
+  if (name === 'tensorflow') return 'TensorFlow itself runs in Node only'
+  if (name === 'webgl' && !hasWebgl2()) return 'this browser has no WebGL 2'
+  if (name !== 'webgpu') return undefined
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<object | null> } } // missing in the types of older libraries
+  if (!gpu) return 'this browser has no WebGPU'
+  return (await gpu.requestAdapter()) ? undefined : 'WebGPU of this browser found no adapter: it knows no driver here'
+}
+
+function hasWebgl2(): boolean {
+  if (typeof OffscreenCanvas === 'function') return new OffscreenCanvas(1, 1).getContext('webgl2') !== null
+  return typeof document === 'object' && document.createElement('canvas').getContext('webgl2') !== null
 }

@@ -1,36 +1,37 @@
 // Loading TensorFlow.js in Node: from the folder of the user's project, or from beside this package. Chosen by the
 // package's "#tfjs" import; platform-browser.ts is its counterpart.
 
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import util from 'node:util'
+import { BackendUnavailableError } from '../errors.ts'
 import { asTf, installHint, type Loaded, type Platform, packagesOf, type TfjsName } from './load.ts'
-
-const fromProject = (): NodeJS.Require => createRequire(join(process.cwd(), 'any.js'))
-const fromHere = (): NodeJS.Require => createRequire(import.meta.url)
 
 export const platform: Platform = {
   async unavailable(name) {
-    if (!find(name)) return installHint(name)
     if (name === 'webgl') return 'WebGL is in browsers only'
-    if (name === 'webgpu' && !hasWebgpu() && !find(name, ['webgpu'])) {
-      return 'Node has no WebGPU of its own: run "npm install webgpu" (Dawn)'
+    const places = find(name)
+    if (places.length === 0) return installHint(name)
+    if (name === 'tensorflow') {
+      const reasons = places.map(missingLibrary)
+      return reasons.every((reason) => reason !== undefined) ? reasons.join('; ') : undefined
     }
-    return undefined
+    if (name !== 'webgpu' || hasWebgpu()) return undefined
+    const [withDawn] = find(name, ['webgpu'])
+    if (!withDawn) return 'Node has no WebGPU of its own: run "npm install webgpu" (Dawn)'
+    return (await hasAdapter(withDawn)) ? undefined : noAdapter
   },
 
   async load(name, { threads }) {
-    const found = find(name)
-    if (!found) throw new Error(installHint(name))
-    const isLoaded = found.packages.some((wanted) => found.require.cache[found.require.resolve(wanted)])
-    if (name === 'tensorflow' && !isLoaded) prepareTensorflow(threads)
-    if (name === 'webgpu' && !hasWebgpu()) await startDawn(found.require)
-    return quietly(() => {
-      const modules = new Map(found.packages.map((wanted) => [wanted, found.require(wanted) as unknown]))
-      return { tf: asTf(modules.get(found.packages[0]!)), modules }
-    })
+    const places = find(name, name === 'webgpu' && !hasWebgpu() ? ['webgpu'] : [])
+    if (places.length === 0) throw new BackendUnavailableError(installHint(name))
+    if (name === 'tensorflow') return loadTensorflow(places, threads)
+    if (name === 'webgpu' && !hasWebgpu()) await startDawn(places[0]!)
+    return loadFrom(places[0]!)
   },
 
   tensorflowThreads: () => Number(process.env[threadsVariable]) || availableParallelism(),
@@ -39,12 +40,83 @@ export const platform: Platform = {
   freeMemory: () => process.availableMemory?.() || undefined,
 }
 
+/** Packages, and where from they are found. */
+interface Place {
+  readonly packages: readonly string[]
+  readonly require: NodeJS.Require
+}
+
+/** Where the packages of a backend are, the best first; each time all in one place, so that they share one tfjs-core. */
+function find(name: TfjsName, more: readonly string[] = []): Place[] {
+  const found = new Map<string, Place>()
+  for (const packages of packagesOf[name]) {
+    for (const require of requires()) {
+      const paths = [...packages, ...more].map((wanted) => resolved(require, wanted))
+      if (!paths.every((path) => path !== undefined) || found.has(paths.join())) continue
+      found.set(paths.join(), { packages, require })
+    }
+  }
+  return [...found.values()]
+}
+
+/** From the user's project, from here, and from tfjs-node, which comes with the packages of other backends. */
+function requires(): NodeJS.Require[] {
+  const own = [createRequire(join(process.cwd(), 'any.js')), createRequire(import.meta.url)]
+  const inside = packagesOf.tensorflow.flat().flatMap((name) =>
+    own.flatMap((require) => {
+      const tfjsNode = resolved(require, name)
+      const tfjs = tfjsNode && resolved(createRequire(tfjsNode), '@tensorflow/tfjs')
+      return tfjs ? [createRequire(tfjs)] : []
+    }),
+  )
+  return [...own, ...inside]
+}
+
+function resolved(require: NodeJS.Require, name: string): string | undefined {
+  try {
+    return require.resolve(name)
+  } catch {
+    return undefined
+  }
+}
+
+function loadFrom({ packages, require }: Place): Loaded {
+  return quietly(() => {
+    const modules = new Map(packages.map((wanted) => [wanted, require(wanted) as unknown]))
+    return { tf: asTf(modules.get(packages[0]!)), modules, failures: [] }
+  })
+}
+
 function hasWebgpu(): boolean {
   return 'gpu' in (globalThis.navigator ?? {})
 }
 
+const noAdapter =
+  'WebGPU found no adapter: install a driver of your graphics card for Vulkan (on Debian and Ubuntu ' +
+  '"apt-get install mesa-vulkan-drivers", which has one in software too)'
+
+/** Answers by the file of Dawn. */
+const adapters = new Map<string, Promise<boolean>>()
+
+/** Asked in a process of its own, since Dawn writes to standard error where it finds none. */
+function hasAdapter({ require }: Place): Promise<boolean> {
+  const dawn = pathToFileURL(require.resolve('webgpu')).href
+  const known = adapters.get(dawn)
+  if (known) return known
+  const none = 3
+  const program = `import(${JSON.stringify(dawn)})
+    .then(({ create }) => create([]).requestAdapter())
+    .then((adapter) => process.exit(adapter ? 0 : ${none}))`
+  const answer = new Promise<boolean>((resolve) => {
+    // Whatever else goes wrong will go wrong again when it is opened, and is told then.
+    execFile(process.execPath, ['--eval', program], (error) => resolve(error?.code !== none))
+  })
+  adapters.set(dawn, answer)
+  return answer
+}
+
 /** Makes Dawn, the WebGPU of Chromium, this process's `navigator.gpu`. */
-async function startDawn(require: NodeJS.Require): Promise<void> {
+async function startDawn({ require }: Place): Promise<void> {
   const dawn: unknown = await import(pathToFileURL(require.resolve('webgpu')).href)
   const { create, globals } = dawn as { create(options: readonly string[]): unknown; globals: object } // see asTf
   Object.assign(globalThis, globals)
@@ -53,26 +125,37 @@ async function startDawn(require: NodeJS.Require): Promise<void> {
   if (!globalThis.navigator) Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true })
 }
 
-/** Where the packages of a backend are, all in one place, so that they share one tfjs-core. */
-function find(
-  name: TfjsName,
-  more: readonly string[] = [],
-): { packages: readonly string[]; require: NodeJS.Require } | undefined {
-  for (const packages of packagesOf[name]) {
-    for (const require of [fromProject(), fromHere()]) {
-      if ([...packages, ...more].every((wanted) => resolves(require, wanted))) return { packages, require }
+/** Packages that could not be loaded, and why. */
+const failed = new Map<string, string>()
+
+/** The first of these packages that can be loaded, unless one is already. Throws {@link BackendUnavailableError}. */
+function loadTensorflow(places: readonly Place[], threads: number | undefined): Loaded {
+  const pathOf = ({ packages, require }: Place): string => require.resolve(packages[0]!)
+  if (!places.some((place) => place.require.cache[pathOf(place)])) prepareTensorflow(threads)
+  const failures: string[] = []
+  for (const place of places) {
+    const path = pathOf(place)
+    const known = missingLibrary(place) ?? failed.get(path)
+    if (known === undefined) {
+      try {
+        return { ...loadFrom(place), failures }
+      } catch (error) {
+        const [reason] = (error instanceof Error ? error.message : String(error)).split('\n')
+        failed.set(path, `${place.packages[0]} cannot be loaded (${reason})`)
+      }
     }
+    failures.push(known ?? failed.get(path)!)
   }
-  return undefined
+  throw new BackendUnavailableError(`${failures.join('; ')}; ${installHint('tensorflow')}`)
 }
 
-function resolves(require: NodeJS.Require, name: string): boolean {
-  try {
-    require.resolve(name)
-    return true
-  } catch {
-    return false
-  }
+/** Says where the package was installed without the library that its installation fetches or builds. */
+function missingLibrary({ packages, require }: Place): string | undefined {
+  const [name] = packages as readonly [string]
+  const library = join(dirname(require.resolve(`${name}/package.json`)), 'lib')
+  const folders = existsSync(library) ? readdirSync(library) : []
+  if (folders.some((folder) => existsSync(join(library, folder, 'tfjs_binding.node')))) return undefined
+  return `${name} was installed without its library (lib/napi-v8/tfjs_binding.node): run "npm rebuild ${name}"`
 }
 
 /** Set before the library is loaded, and left alone from then on: so it says what was read. */

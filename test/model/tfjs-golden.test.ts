@@ -2,16 +2,16 @@
 // against the same values from safetensors.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { loadModel, type Model } from 'drafthorse'
 import { type Backend, openBackend } from 'drafthorse/engine'
 import { openCheckpoint } from '../../model/load/checkpoint.ts'
 import { argmax, firm, folderOf, oracle, readGolden } from '../checkpoints.ts'
 import { run } from '../cli/run.ts'
-import { inPeers, missing, openTfjs, peers } from '../engine/tfjs/peers.ts'
+import { expectTfjs, inPeers, missing, openTfjs, peers } from '../engine/tfjs/peers.ts'
 import { golden } from '../golden.ts'
 import { skipUnless } from '../skip.ts'
 import { readSafetensors } from './load/fixtures.ts'
@@ -68,13 +68,14 @@ describe("a checkpoint in TensorFlow.js's own form", () => {
     })
   }
 
-  for (const name of ['reference', 'tfjs:cpu']) {
+  for (const name of ['reference', 'tfjs:cpu', 'tfjs:wasm', 'tfjs:tensorflow']) {
     describe(`on ${name}`, () => {
       let backend: Backend
-      before(async () => {
+      before(async function () {
+        if (name !== 'reference') await expectTfjs(this, name)
         backend = await (name === 'reference' ? openBackend(name) : openTfjs(name))
       })
-      after(() => backend.dispose())
+      after(() => backend?.dispose())
 
       /** The logits of the golden prompt and ids, and of these the choices after the prompt. */
       async function logitsOf(
@@ -140,6 +141,17 @@ describe("a checkpoint in TensorFlow.js's own form", () => {
     } finally {
       await backend.dispose()
     }
+  })
+
+  it('opens with the packages inside tfjs-node, where nothing else is installed', async function () {
+    await expectTfjs(this, 'tfjs:tensorflow')
+    const project = join(folder, 'project')
+    await mkdir(join(project, 'node_modules/@tensorflow'), { recursive: true })
+    const installed = dirname(createRequire(peers).resolve('@tensorflow/tfjs-node/package.json'))
+    await symlink(installed, join(project, 'node_modules/@tensorflow/tfjs-node'), 'junction')
+    const { code, stderr, stdout } = await run(['info', join(folder, 'uint8')], { cwd: project })
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /weights +stored as uint8/)
   })
 
   it('opens by the path of its manifest, and gives way to safetensors beside it', async () => {
