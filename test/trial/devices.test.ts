@@ -1,5 +1,5 @@
-// The backends on TensorFlow.js that run elsewhere: WebGPU on Dawn in a child process, WebGPU and WebGL in a headless Chromium,
-// all on SwiftShader. Their trials go on in the background, one after the other, while the other tests run.
+// The backends on TensorFlow.js that run elsewhere: WebGPU on Dawn in a child process, and in a headless Chromium all that
+// browsers have. WebGPU and WebGL compute with SwiftShader. Their trials go on in the background, one after the other, while the other tests run.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,6 +24,8 @@ const places: readonly Place[] = [
   onDawn('tfjs:webgpu tiled'),
   inChromium('tfjs:webgl'),
   inChromium('tfjs:webgpu'),
+  inChromium('tfjs:wasm'),
+  inChromium('tfjs:cpu'),
 ]
 
 function onDawn(key: TrialKey): Place {

@@ -10,6 +10,7 @@ import { dirname, join, normalize, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { nodeFiles } from '../engine/tfjs/files-node.ts'
+import { peers } from '../engine/tfjs/peers.ts'
 
 export interface Page {
   /** Of the server, without a slash at its end. */
@@ -20,7 +21,15 @@ export interface Page {
 /** What the page may fetch of the repository. */
 const served = /^(models\/stories|test\/oracles\/hf)\/[\w./-]*$/
 
-const types: Readonly<Record<string, string>> = { html: 'text/html', js: 'text/javascript', json: 'application/json' }
+/** Where the .wasm files of TensorFlow.js are. */
+const wasm = join(peers, 'node_modules/@tensorflow/tfjs-backend-wasm/dist')
+
+const types: Readonly<Record<string, string>> = {
+  html: 'text/html',
+  js: 'text/javascript',
+  json: 'application/json',
+  wasm: 'application/wasm',
+}
 
 /** Builds the page into a folder. In a process of its own, for Vite does not work with the loader that mocha's has. */
 async function buildPage(folder: string): Promise<void> {
@@ -62,6 +71,7 @@ export async function openPage(): Promise<Page> {
 async function content(folder: string, path: string): Promise<Uint8Array | string> {
   const own = path.startsWith('repository/') ? path.slice('repository/'.length) : undefined
   if (normalize(path).split(sep).includes('..')) throw new Error(`${path} is not served`)
+  if (path.startsWith('wasm/')) return readFile(join(wasm, path.slice('wasm/'.length)))
   if (own === undefined) return readFile(join(folder, path))
   if (!served.test(own)) throw new Error(`${own} is not served`)
   return own.endsWith('/') ? JSON.stringify(await nodeFiles.list(own)) : nodeFiles.read(own)

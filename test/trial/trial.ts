@@ -29,11 +29,14 @@ export interface Scope {
 }
 
 /** A backend, in the way named behind it. */
-export type TrialKey = 'tfjs:webgpu' | 'tfjs:webgpu tiled' | 'tfjs:webgl'
+export type TrialKey = 'tfjs:webgpu' | 'tfjs:webgpu tiled' | 'tfjs:webgl' | 'tfjs:wasm' | 'tfjs:cpu'
 
 export const trials: Readonly<Record<TrialKey, Scope>> = {
   'tfjs:webgpu': { golden: true, tokens: 200, model: 'stories', memory: true },
   'tfjs:webgl': { golden: true, tokens: 200, model: 'stories', memory: true },
+  // They have shown the rest in Node.
+  'tfjs:wasm': { ops: ['model'], golden: true, tokens: 20, model: 'stories', memory: false },
+  'tfjs:cpu': { ops: ['model'], golden: true, tokens: 20, model: 'stories', memory: false },
   // The products of a graphics card, for which software takes long.
   'tfjs:webgpu tiled': { ops: ['linear', 'model'], golden: false, tokens: 32, model: 'small', memory: false },
 }
