@@ -101,7 +101,7 @@ export async function runTrial({ key, files, tell }: TrialOptions): Promise<void
   )
   await tell({ kind: 'done', name: wholeModels.speculation(scope), outcome: speculation })
   if (scope.memory) {
-    const outcome = await outcomeOf(() => stayLevel(backend, files, () => tensorsOf(backend.name)))
+    const outcome = await outcomeOf(() => stayLevel(backend, files, { used: () => tensorsOf(backend.name), tokens: 8 }))
     await tell({ kind: 'done', name: wholeModels.memory, outcome })
   }
   await backend.dispose()

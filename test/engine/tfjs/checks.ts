@@ -78,11 +78,15 @@ export async function speculateSmallEqually(backend: Backend, files: Files, toke
   expectSame(plain.tokens.length, tokens, folder)
 }
 
-/** After a first generation, which fills what is kept, memory is where it was after every other. */
-export async function stayLevel(backend: Backend, files: Files, used: () => number): Promise<void> {
+/** After a first generation, which fills what is kept, memory is where it was after every other; each is of so many tokens. */
+export async function stayLevel(
+  backend: Backend,
+  files: Files,
+  { used, tokens }: { used: () => number; tokens: number },
+): Promise<void> {
   await using model = await loadModel(await modelFiles(files, 'models/stories'), { backend, dtype: 'f32' })
   const run = (): Promise<unknown> =>
-    generate(model, 'Once upon a time', { maxNewTokens: 8, draft: 'skip', draftLength: 3 }).result
+    generate(model, 'Once upon a time', { maxNewTokens: tokens, ignoreEos: true, draft: 'skip', draftLength: 3 }).result
   await run()
   const [tensors, memory] = [used(), backend.memory()]
   for (let i = 0; i < 2; i++) await run()
