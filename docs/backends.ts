@@ -1,10 +1,11 @@
 // Writes the tables of docs/backends.md from what the command line measured. For each backend, in one folder:
 //   drafthorse kernels --backend NAME --json > FOLDER/NAME.kernels.json      (a ":" of the name may be a "-")
 //   drafthorse bench payoff --backend NAME --longest 7 --json > FOLDER/NAME.payoff.json
-// Usage: npx tsx docs/backends.ts FOLDER
+// Usage: npx tsx docs/backends.ts FOLDER [PAGE]
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** The parts of `drafthorse/kernels@1` that the tables show. */
 interface Kernels {
@@ -16,6 +17,9 @@ interface Kernels {
   readonly ops: readonly {
     readonly op: string
     readonly dtype?: string
+    /** Cases that ran, and that did not. */
+    readonly cases: number
+    readonly skipped: number
     readonly error?: number
     readonly rowInvariant?: boolean
     readonly speed?: { readonly oneRow: number; readonly eightRows: number; readonly shape: string }
@@ -76,19 +80,27 @@ function passes(all: readonly Measured[]): string {
   return table(titles, rows)
 }
 
-/** A line an op and weight type, a column a backend. */
+/** A line an op and weight type, a column a backend, which says what it runs where it skips the type. */
 function byOp(all: readonly Measured[], cell: (op: Kernels['ops'][number]) => string): string {
   const name = ({ op, dtype }: Kernels['ops'][number]): string => (dtype === undefined ? op : `${op} ${dtype}`)
-  const lines = new Set(all.flatMap(({ kernels }) => kernels.ops.map(name)))
-  const rows = [...lines].map((line) => [
+  const found = (line: string) => all.map(({ kernels }) => kernels.ops.find((op) => name(op) === line))
+  const lines = [...new Set(all.flatMap(({ kernels }) => kernels.ops.map(name)))].filter((line) =>
+    found(line).some((op) => op && cell(op) !== ''),
+  )
+  const rows = lines.map((line) => [
     line,
-    ...all.map(({ kernels }) => {
-      const found = kernels.ops.find((op) => name(op) === line)
-      return found ? cell(found) : ''
+    ...found(line).map((op, i) => {
+      if (!op) return ''
+      return op.cases === 0 && op.skipped > 0 ? `${typesOf(all[i]!.kernels)} only` : cell(op)
     }),
   ])
-  const filled = rows.filter((row) => row.slice(1).some((text) => text !== ''))
-  return table(['op', ...all.map(({ kernels }) => `\`${kernels.backend}\``)], filled)
+  return table(['op', ...all.map(({ kernels }) => `\`${kernels.backend}\``)], rows)
+}
+
+/** The weight types of which cases ran. */
+function typesOf({ ops }: Kernels): string {
+  const types = ops.flatMap(({ dtype, cases }) => (dtype !== undefined && cases > 0 ? [dtype] : []))
+  return [...new Set(types)].join(', ')
 }
 
 function found(all: readonly Measured[]): string {
@@ -105,15 +117,14 @@ function fill(page: string, tables: Readonly<Record<string, string>>): string {
   return Object.entries(tables).reduce((text, [name, content]) => {
     const [begin, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`]
     const [from, to] = [text.indexOf(begin), text.indexOf(end)]
-    if (from < 0 || to < from) throw new Error(`docs/backends.md has no markers ${begin} and ${end}`)
+    if (from < 0 || to < from) throw new Error(`the page has no markers ${begin} and ${end}`)
     return `${text.slice(0, from + begin.length)}\n\n${content}\n\n${text.slice(to)}`
   }, page)
 }
 
-const [folder] = process.argv.slice(2)
-if (folder === undefined) throw new Error('usage: npx tsx docs/backends.ts FOLDER')
+const [folder, page = fileURLToPath(new URL('backends.md', import.meta.url))] = process.argv.slice(2)
+if (folder === undefined) throw new Error('usage: npx tsx docs/backends.ts FOLDER [PAGE]')
 const all = readFolder(folder)
-const page = new URL('backends.md', import.meta.url)
 const microseconds = (value: number | undefined): string => value?.toFixed(value < 10 ? 1 : 0) ?? ''
 const filled = fill(readFileSync(page, 'utf8'), {
   found: found(all),

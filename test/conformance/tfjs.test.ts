@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { allCases, defaultSeed, runCase } from 'drafthorse/conformance'
 import type { Backend } from 'drafthorse/engine'
 import { tensorsOf } from 'drafthorse/engine/tfjs'
-import { matchGolden, speculateEqually, stayLevel } from '../engine/tfjs/checks.ts'
+import { matchGolden, ofF32, skipOthers, speculateEqually, stayLevel } from '../engine/tfjs/checks.ts'
 import { nodeFiles } from '../engine/tfjs/files-node.ts'
 import { missing, openTfjs } from '../engine/tfjs/peers.ts'
 import { golden } from '../golden.ts'
@@ -33,7 +33,7 @@ for (const [name, { tokens, watched }] of Object.entries(names)) {
     const cases = allCases({ open })
     for (const op of new Set(cases.map((item) => item.op))) {
       describe(op, () => {
-        for (const item of cases.filter((each) => each.op === op && (each.dtype ?? 'f32') === 'f32')) {
+        for (const item of cases.filter((each) => each.op === op && ofF32(each))) {
           it(`${item.kind}: ${item.name}`, async () => {
             const outcome = await runCase(item, backend)
             assert.equal(outcome.status, 'ok', 'message' in outcome ? outcome.message : undefined)
@@ -41,6 +41,13 @@ for (const [name, { tokens, watched }] of Object.entries(names)) {
         }
       })
     }
+
+    it('runs the cases about other weights', async function () {
+      const outcome = await skipOthers(backend, cases)
+      const message = 'message' in outcome ? outcome.message : ''
+      assert.equal(outcome.status, 'skipped', message)
+      skipUnlessPossible(this, false, message)
+    })
 
     it('promises row invariance, which the cases above have proved', () => {
       assert.equal(backend.capabilities.rowInvariant, true)
