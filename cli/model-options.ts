@@ -1,7 +1,9 @@
 // The options that every command with a model has, and loading it with progress.
 
+import { readFile } from 'node:fs/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { WeightDType } from '../engine/dtype.ts'
+import { ArgumentError, NotFoundError } from '../engine/errors.ts'
 import { defaultBackend } from '../engine/open.ts'
 import { loadModel, type Model } from '../model/load-model.ts'
 import { backendFrom } from './backend-module.ts'
@@ -60,6 +62,23 @@ export function draftLength(text: string): DraftLengthOption {
   if (name === 'threshold') return name
   if (/^\d{1,9}$/.test(name)) return Number(name)
   throw new InvalidArgumentError('Expected a whole number from 0, or "threshold".')
+}
+
+/**
+ * The prompts of a text file, one a line, as many as `limit` at most. Throws {@link NotFoundError}, and
+ * {@link ArgumentError} where the file has none.
+ */
+export async function readPrompts(file: string | URL, limit: number): Promise<string[]> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause // whatever the file system throws has a code
+    throw new NotFoundError(`there is no file ${file}; --prompts takes a text file with a prompt a line`, { cause })
+  }
+  const prompts = text.split(/\r?\n/).filter((line) => line.trim() !== '')
+  if (prompts.length === 0) throw new ArgumentError(`${file} has no prompts; write one a line`)
+  return prompts.slice(0, limit)
 }
 
 /** Loads the model of a command line; on a terminal with a line of progress on stderr, which is wiped in the end. */

@@ -1,6 +1,5 @@
 // `drafthorse bench decode`: plain against self-speculative decoding.
 
-import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { benchDecode, type DecodeBench } from '../../bench/decode.ts'
 import type { Model } from '../../model/load-model.ts'
@@ -11,6 +10,7 @@ import {
   draftLength,
   loadWithProgress,
   type ModelOptions,
+  readPrompts,
   wholeNumber,
 } from '../model-options.ts'
 import { percent } from '../summary.ts'
@@ -49,11 +49,11 @@ export function decodeCommand(): Command {
 
 async function run(options: Options, signal: AbortSignal): Promise<void> {
   const file = options.prompts ?? new URL('../../../models/stories/openings.txt', import.meta.url)
-  const lines = (await readFile(file, 'utf8')).split(/\r?\n/).filter((line) => line.trim() !== '')
+  const prompts = await readPrompts(file, options.limit)
   await using model = await loadWithProgress(options, signal)
   const shows = process.stderr.isTTY
   const result = await benchDecode(model, {
-    prompts: lines.slice(0, options.limit),
+    prompts,
     maxNewTokens: options.maxNewTokens,
     draftLengths: options.draftLengths,
     rows: [1, 2, 4, 5, 8],

@@ -1,13 +1,19 @@
 // `drafthorse bench peers`: plain decoding beside llama.cpp.
 
-import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { openLlamaCpp } from '../../bench/llama-cpp.ts'
 import { benchPeers, idleEnough, type PeerRow } from '../../bench/peers.ts'
 import { ArgumentError } from '../../engine/errors.ts'
 import type { Model } from '../../model/load-model.ts'
 import { interruptible } from '../interrupt.ts'
-import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from '../model-options.ts'
+import {
+  addModelOptions,
+  loadWithProgress,
+  type ModelOptions,
+  numberList,
+  readPrompts,
+  wholeNumber,
+} from '../model-options.ts'
 import { percent } from '../summary.ts'
 import { formatTable } from '../table.ts'
 import { aboutRun, figure, machine, runner, typesOf } from './report.ts'
@@ -47,8 +53,8 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
   if (!/\.gguf$/i.test(options.model)) {
     throw new ArgumentError('llama.cpp reads GGUF: give the path of such a file as --model')
   }
-  const lines = options.prompts ? (await readFile(options.prompts, 'utf8')).split(/\r?\n/) : prompts
-  const used = lines.filter((line) => line.trim() !== '').slice(0, options.limit)
+  const { limit } = options
+  const used = options.prompts === undefined ? prompts.slice(0, limit) : await readPrompts(options.prompts, limit)
   const llama = await openLlamaCpp(options.model, { contextSize: 256 + options.maxNewTokens })
   const models: Model[] = []
   try {

@@ -72,6 +72,18 @@ describe('drafthorse bench', () => {
     assert.equal(report.passCosts[0].operations, undefined)
   })
 
+  it('decode names a file that is missing or has no prompts', async () => {
+    const missing = await run(['bench', 'decode', '--prompts', 'no-such-file.txt'])
+    assert.deepEqual([missing.code, missing.stdout], [1, ''])
+    assert.match(missing.stderr, /^error: there is no file no-such-file\.txt; .*a prompt a line\n$/)
+    const folder = await mkdtemp(join(tmpdir(), 'drafthorse-bench-'))
+    const empty = join(folder, 'empty.txt')
+    await writeFile(empty, '\n \n')
+    const none = await run(['bench', 'decode', '--prompts', empty])
+    await rm(folder, { recursive: true })
+    assert.deepEqual([none.code, none.stderr], [1, `error: ${empty} has no prompts; write one a line\n`])
+  })
+
   it('decode counts the operations of a pass on a backend that is made of such', async function () {
     const reason = await missing('tfjs:wasm')
     skipUnless(this, !reason, `${reason}`)
