@@ -1,6 +1,6 @@
 // `drafthorse bench decode`: plain against self-speculative decoding.
 
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { benchDecode, type DecodeBench } from '../../bench/decode.ts'
 import type { Model } from '../../model/load-model.ts'
 import { interruptible } from '../interrupt.ts'
@@ -35,7 +35,7 @@ export function decodeCommand(): Command {
     .option(
       '--draft-lengths <list>',
       'draft lengths to compare with plain decoding: numbers, or "threshold"',
-      (text): DraftLengthOption[] => text.split(',').map(draftLength),
+      draftLengths,
       [3, 4, 'threshold'],
     )
     .option('--prompt-tokens <n>', 'tokens of the prompt with which prefill is measured', wholeNumber(1), 128)
@@ -45,6 +45,14 @@ export function decodeCommand(): Command {
       '\nExamples:\n  $ drafthorse bench decode\n  $ drafthorse bench decode --limit 4 --draft-lengths 2,4,threshold --json',
     )
     .action((options: Options) => interruptible((signal) => run(options, signal)))
+}
+
+/** A parser for commander: each length once, and none of 0, which is plain decoding and always measured. */
+function draftLengths(text: string): DraftLengthOption[] {
+  const lengths = text.split(',').map(draftLength)
+  if (lengths.includes(0))
+    throw new InvalidArgumentError('Expected numbers from 1, or "threshold": 0 is plain decoding.')
+  return [...new Set(lengths)]
 }
 
 async function run(options: Options, signal: AbortSignal): Promise<void> {

@@ -32,7 +32,7 @@ describe('drafthorse bench', () => {
       '--max-new-tokens',
       '10',
       '--draft-lengths',
-      '1,3,threshold',
+      '1,3,threshold,3,1',
       '--prompt-tokens',
       '8',
       '--json',
@@ -70,6 +70,12 @@ describe('drafthorse bench', () => {
     const bytes = (report.gigabytesPerSecond * 1e9) / plain.tokensPerSecond.median
     assert.ok(Math.abs(bytes / 42e6 - 1) < 0.02, `${bytes} bytes`)
     assert.equal(report.passCosts[0].operations, undefined)
+  })
+
+  it('decode refuses a draft length of 0, which it always measures', async () => {
+    const { code, stderr } = await run(['bench', 'decode', '--draft-lengths', '0,3'])
+    assert.equal(code, 1)
+    assert.match(stderr, /numbers from 1, or "threshold": 0 is plain decoding/)
   })
 
   it('decode names a file that is missing or has no prompts', async () => {
