@@ -4,16 +4,13 @@ import type { Arena, Backend, Capabilities, HostArray, KVCache } from '../backen
 import { byteSize, type DType, elementCount } from '../dtype.ts'
 import { createBump } from './arena.ts'
 import { createCommands } from './commands.ts'
-import * as words from './control.ts'
 import type { Crew } from './crew.ts'
 import type { Heap } from './heap.ts'
 import { chunkBytes, type WasmCache } from './kv-cache.ts'
 import { createRecorder } from './ops.ts'
 import { pack, packedSize } from './pack.ts'
+import { createRunner } from './runner.ts'
 import { newTensor, type WasmTensor, width } from './tensor.ts'
-
-/** Bytes of a list, and of what threads need for themselves, that serve most models from the first pass on. */
-const leastRoom = 1 << 16
 
 export interface BackendParts {
   readonly heap: Heap
@@ -29,7 +26,7 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
   const arenas = new Set<{ bytes: number }>()
   const recorder = createRecorder(heap, createCommands())
   const { commands } = recorder
-  const place = { list: { address: 0, bytes: 0 }, scratch: { address: 0, bytes: 0 } }
+  const runner = createRunner(heap, crew, onList)
   /** Memory to be freed when what was recorded with it has run. */
   let retired: number[] = []
   let retiredInRun: number[] = []
@@ -46,34 +43,14 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
     for (const address of addresses.splice(0)) heap.free(address)
   }
 
-  /** Room of at least so many bytes, whose contents do not matter. */
-  function fit(room: { address: number; bytes: number }, bytes: number): void {
-    if (room.bytes >= bytes) return
-    const larger = Math.max(bytes, 2 * room.bytes, leastRoom)
-    const address = heap.allocate(larger)
-    heap.free(room.address)
-    room.address = address
-    room.bytes = larger
-  }
-
   /** Hands over what was recorded, and waits for it. */
   async function run(): Promise<void> {
     crew.expectAlive()
     if (commands.empty) return
-    const perThread = Math.ceil(recorder.scratchBytes / 64) * 64 + 64
-    fit(place.list, commands.size() * 4)
-    fit(place.scratch, perThread * crew.threads)
-    onList(commands)
-    const { address } = place.list
-    const count = recorder.take(heap.integers(address, commands.size()))
+    const running = runner.run(recorder)
     retiredInRun = retired
     retired = []
-    const control = heap.words()
-    control[words.listStart] = address
-    control[words.listEnd] = control[words.dataStart] = address + count * 4
-    control[words.scratchStart] = place.scratch.address
-    control[words.scratchBytes] = perThread
-    await crew.run()
+    await running
   }
 
   async function runAndRead(wanted: readonly WasmTensor[]): Promise<HostArray[]> {

@@ -5,6 +5,7 @@ import { barrier, end, list } from './control'
 import { CopyRows, copyRows } from './copy-rows'
 import { Embed, embed } from './embed'
 import { CopyKV, copyKV, StoreKV, storeKV } from './kv-cache'
+import { Multiply, multiply, ReadAll, readAll } from './limits'
 import { Linear, linear } from './linear'
 import { RmsNorm, rmsNorm } from './rms-norm'
 import { Rope, rope } from './rope'
@@ -46,5 +47,7 @@ function run(op: u32, at: usize, thread: u32, threads: u32): void {
   else if (op == 8) copyKV(changetype<CopyKV>(at), thread, threads)
   else if (op == 9) selectInBlocks(changetype<Select>(at), thread, threads)
   else if (op == 10) selectInRows(changetype<Select>(at), thread, threads)
+  else if (op == 11) readAll(changetype<ReadAll>(at), thread, threads)
+  else if (op == 12) multiply(changetype<Multiply>(at), thread)
   else unreachable()
 }
