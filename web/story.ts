@@ -15,6 +15,7 @@ export function createStory(element: HTMLElement): Story {
   let run: { readonly source: Source; readonly text: Text } | undefined
 
   function add(text: string, source: Source): void {
+    if (text === '') return
     if (run?.source !== source) {
       const span = document.createElement('span')
       span.className = classes[source]
