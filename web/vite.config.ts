@@ -1,4 +1,4 @@
-// How the page is built and served. Plain Vite: a project that has Drafthorse installed needs no more than the headers.
+// How the page is built and served. A project with Drafthorse installed needs the headers and nothing else.
 
 import type { UserConfig } from 'vite'
 

@@ -1,4 +1,5 @@
-// Uses the wasm backend as the page in web/ does not: workers from a file that is named, and a thread that breaks down.
+// Uses the wasm backend as the page in web/ does not: workers from a file that is named, a thread that breaks down, and
+// many backends one after the other.
 import { type Backend, openBackend } from 'drafthorse/engine'
 import workerUrl from 'drafthorse/engine/wasm/worker.js?worker&url'
 
@@ -20,10 +21,22 @@ async function crash(backend: Backend): Promise<string> {
   return backend.read([out]).then(String, String)
 }
 
+/** How many of `rounds` of opening, computing and disposing went well. */
+async function openOften(rounds: number): Promise<number> {
+  let good = 0
+  for (let i = 0; i < rounds; i++) {
+    const backend = await openBackend('wasm', { threads: 2 })
+    if ((await multiply(backend)) === '21,43') good++
+    await backend.dispose()
+  }
+  return good
+}
+
 async function run(): Promise<void> {
   const backend = await openBackend('wasm', { threads: 2, workerUrl: `${workerUrl}?named` })
   const lines = [await multiply(backend), await crash(backend)]
   await backend.dispose()
+  lines.push(`${await openOften(50)}`)
   document.body.innerText = lines.join('\n')
   document.body.dataset['state'] = 'ready'
 }
