@@ -2,7 +2,7 @@
 
 import { type GenerationResult, generate, loadModel, type Model } from 'drafthorse'
 import openings from 'drafthorse/models/stories/openings.txt?raw'
-import { fetchModel } from './model-files.ts'
+import { type FetchProgress, fetchModel } from './model-files.ts'
 import { createStory } from './story.ts'
 
 /** What the page does; its buttons follow from it. In `empty` there is no model. */
@@ -55,14 +55,16 @@ function begin(): AbortSignal {
 
 async function loadStories(): Promise<void> {
   const signal = begin()
-  progress.removeAttribute('value')
+  progress.removeAttribute('value') // until it is known how much there is
   show('loading', 'Fetching the model')
   try {
     const files = await fetchModel({ signal, onProgress: showFetched })
+    progress.value = 0
+    figure('bytes', '')
+    show('loading', 'Loading the weights')
     model = await loadModel(files, {
       signal,
       onProgress({ loaded, total }) {
-        status.textContent = 'Loading the weights'
         progress.value = loaded / total
       },
     })
@@ -76,10 +78,10 @@ async function loadStories(): Promise<void> {
   }
 }
 
-function showFetched({ loaded, total }: { loaded: number; total: number | undefined }): void {
+function showFetched({ loaded, total }: FetchProgress): void {
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1)
   if (total !== undefined) progress.value = loaded / total
-  status.textContent = `Fetching the model: ${megabytes(loaded)}${total === undefined ? '' : ` of ${megabytes(total)}`} MB`
+  figure('bytes', `${megabytes(loaded)}${total === undefined ? '' : ` of ${megabytes(total)}`} MB`)
 }
 
 async function unload(loaded: Model): Promise<void> {

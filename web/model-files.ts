@@ -17,7 +17,7 @@ const addresses: Readonly<Record<string, string>> = {
   'tokenizer_config.json': tokenizerConfig,
 }
 
-/** Bytes; `total` is undefined where the server does not tell it. */
+/** Bytes of the weights, which are nearly all; `total` is undefined where the server does not tell it. */
 export interface FetchProgress {
   readonly loaded: number
   readonly total: number | undefined
@@ -28,22 +28,12 @@ export async function fetchModel(options: {
   signal: AbortSignal
   onProgress: (progress: FetchProgress) => void
 }): Promise<ModelFiles> {
-  const { signal, onProgress } = options
-  const responses = await Promise.all(
-    Object.entries(addresses).map(async ([name, address]) => ({
-      name,
-      response: await request(name, address, signal),
-    })),
-  )
-  const sizes = responses.map(({ response }) => sizeOf(response))
-  const total = sizes.every((size) => size !== undefined) ? sizes.reduce((sum, size) => sum + size, 0) : undefined
-  let loaded = 0
-  function count(bytes: number): void {
-    loaded += bytes
-    onProgress({ loaded, total })
-  }
   const files = await Promise.all(
-    responses.map(async ({ name, response }) => [name, await read(name, response, count)] as const),
+    Object.entries(addresses).map(async ([name, address]) => {
+      const response = await request(name, address, options.signal)
+      const onProgress = address === weights ? options.onProgress : () => {}
+      return [name, await read(name, response, onProgress)] as const
+    }),
   )
   return memoryFiles('stories', Object.fromEntries(files))
 }
@@ -62,10 +52,17 @@ function sizeOf({ headers }: Response): number | undefined {
   return length === null || headers.has('content-encoding') ? undefined : Number(length)
 }
 
-async function read(name: string, response: Response, count: (bytes: number) => void): Promise<Uint8Array> {
+async function read(
+  name: string,
+  response: Response,
+  onProgress: (progress: FetchProgress) => void,
+): Promise<Uint8Array> {
+  const total = sizeOf(response)
+  let loaded = 0
   const counter = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
-      count(chunk.length)
+      loaded += chunk.length
+      onProgress({ loaded, total })
       controller.enqueue(chunk)
     },
   })

@@ -31,15 +31,14 @@ async function tellInNode(prompt: string, draft: 'none' | 'skip'): Promise<Runs>
   return runs
 }
 
-describe('the page in web/', function () {
-  this.timeout(120_000)
+describe('the page in web/', () => {
   let app: App | undefined
   let built: BuiltPage | undefined
   let browser: Browser | undefined
   const sites: Site[] = []
   const complaints: string[] = []
   /** Addresses of the workers that the page of a test has started. */
-  let started: string[] = []
+  let addresses: string[] = []
 
   before(async function () {
     const reason = missingChromium()
@@ -67,9 +66,10 @@ describe('the page in web/', function () {
     const site = await page.serve(options)
     sites.push(site)
     const tab = await browser!.newPage()
+    tab.setDefaultTimeout(120_000)
     tab.on('pageerror', (error) => complaints.push(`thrown: ${error.stack ?? error}`))
-    started = []
-    tab.on('worker', (worker) => started.push(worker.url()))
+    addresses = []
+    tab.on('worker', (worker) => addresses.push(worker.url()))
     tab.on('console', (message) => {
       // What a test does not serve is missed by the browser as well.
       const wanted = options.without?.test(message.location().url)
@@ -86,6 +86,11 @@ describe('the page in web/', function () {
     const tab = await open(built!, options)
     await reach(tab, 'ready')
     return tab
+  }
+
+  /** Waits for so many workers: the model may be ready before they are. */
+  async function started(tab: Page, workers: number): Promise<void> {
+    while (tab.workers().length < workers) await tab.waitForEvent('worker')
   }
 
   async function tell(tab: Page, draft: 'none' | 'skip'): Promise<Runs> {
@@ -162,24 +167,37 @@ describe('the page in web/', function () {
     })
   }
 
-  it('runs as many threads as the browser offers, ends them when the model is unloaded, and loads it anew', async function () {
+  it('runs as many threads as the browser offers, ends them when the model is unloaded, and loads it anew with progress', async function () {
     const tab = await openReady({ isolated: true })
     const cores = await tab.evaluate(() => navigator.hardwareConcurrency)
     skipUnlessPossible(this, cores > 1, 'this machine has one core')
-    const workers = tab.workers()
-    assert.equal(workers.length, Math.min(cores, 8))
-    assert.equal(await tab.textContent('#threads'), `${workers.length}`)
+    const threads = Math.min(cores, 8)
+    assert.equal(await tab.textContent('#threads'), `${threads}`)
+    await started(tab, threads)
     await tell(tab, 'skip')
+    const workers = tab.workers()
+    assert.equal(workers.length, threads)
     const ended = Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('close', resolve))))
     await tab.click('#load')
     await reach(tab, 'empty')
     await ended
     assert.equal(tab.workers().length, 0)
     assert.equal(await tab.isDisabled('#tell'), true)
-    await tab.click('#load')
-    await reach(tab, 'ready')
-    assert.equal(tab.workers().length, workers.length)
+    const progress = await tab.evaluate(
+      () =>
+        new Promise<(string | null | undefined)[]>((resolve) => {
+          const shown: (string | null | undefined)[] = []
+          new MutationObserver(() => {
+            shown.push(document.querySelector('#bytes')?.textContent)
+            if (document.body.dataset['state'] === 'ready') resolve(shown)
+          }).observe(document.body, { subtree: true, childList: true, attributes: true })
+          document.querySelector<HTMLElement>('#load')?.click()
+        }),
+    )
+    assert.ok(progress.includes('21.0 of 21.0 MB'), progress.join())
+    await started(tab, threads)
     assert.ok((await tell(tab, 'skip')).length > 1)
+    assert.equal(tab.workers().length, threads)
   })
 
   it('runs one thread where it is not isolated, and says why', async () => {
@@ -208,14 +226,14 @@ describe('the page in web/', function () {
     const tab = await open(await app!.build('test/web/backend'), { isolated: true })
     await reach(tab, 'ready')
     assert.deepEqual(
-      started.slice(0, 2).map((url) => new URL(url).search),
+      addresses.slice(0, 2).map((url) => new URL(url).search),
       ['?named', '?named'],
     )
     const [product, crash, often] = (await tab.innerText('body')).split('\n')
     assert.equal(product, '21,43')
     assert.equal(often, '50')
     // The last may be about to end; a worker that is ended while it sleeps stays for two seconds.
-    assert.ok(tab.workers().length <= 10, `${tab.workers().length} of ${started.length} workers are still there`)
+    assert.ok(tab.workers().length <= 10, `${tab.workers().length} of ${addresses.length} workers are still there`)
     assert.match(crash!, /^BackendCrashedError: .*memory access out of bounds.*open the backend anew/)
   })
 })
