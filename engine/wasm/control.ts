@@ -6,6 +6,8 @@ export const reserved = 1024
 
 /** Counts the lists handed over; threads sleep here until there is one more. */
 export const handedOver: number = 64 / 4
+/** The count that tells them to end. */
+export const ended = -1
 export const listStart: number = 448 / 4
 export const listEnd: number = 452 / 4
 export const dataStart: number = 456 / 4

@@ -1,7 +1,7 @@
 // The threads of a backend: hands them lists, one at a time, and waits without holding the calling thread.
 
 import { BackendCrashedError } from '../errors.ts'
-import { handedOver } from './control.ts'
+import { ended, handedOver } from './control.ts'
 import type { Heap } from './heap.ts'
 import type { Platform, Thread } from './platform.ts'
 import { instantiate } from './work.ts'
@@ -39,8 +39,9 @@ export function createSoloist(module: WebAssembly.Module, { memory }: Heap): Cre
 export function createCrew(
   module: WebAssembly.Module,
   heap: Heap,
-  { platform, threads }: { platform: Platform; threads: number },
+  options: { platform: Platform; threads: number; workerUrl: string | URL | undefined },
 ): Crew {
+  const { platform, threads, workerUrl } = options
   let pending: { resolve: () => void; reject: (error: Error) => void } | undefined
   let failure: BackendCrashedError | undefined
 
@@ -52,7 +53,10 @@ export function createCrew(
   }
 
   const members: Thread[] = Array.from({ length: threads }, (_, thread) =>
-    platform.start({ module, memory: heap.memory, thread, threads }, { onDone: () => pending?.resolve(), onFail }),
+    platform.start(
+      { module, memory: heap.memory, thread, threads },
+      { onDone: () => pending?.resolve(), onFail, workerUrl },
+    ),
   )
 
   return {
@@ -75,6 +79,10 @@ export function createCrew(
       }
     },
     async end() {
+      // A browser waits two seconds for a thread that sleeps before it ends it, and keeps the memory as long.
+      const control = heap.words()
+      Atomics.store(control, handedOver, ended)
+      Atomics.notify(control, handedOver)
       await Promise.all(members.map((member) => member.end()))
     },
   }

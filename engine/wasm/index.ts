@@ -25,9 +25,9 @@ export interface Counts {
 function createModule(): WasmModule {
   const counts = { lists: 0, barriers: 0, allocations: 0, frees: 0 }
 
-  async function open({ threads: asked }: OpenOptions): Promise<Backend<WasmTensor>> {
+  async function open(options: OpenOptions): Promise<Backend<WasmTensor>> {
     const heap = createHeap(counts)
-    const crew = await createThreads(heap, asked)
+    const crew = await createThreads(heap, options)
     const { threads } = crew
     const solo = withoutThreads()
     const device = `WebAssembly SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`

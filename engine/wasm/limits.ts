@@ -28,7 +28,7 @@ const [floatsPerRepeat, pairsPerRepeat] = [12 * 4, 12 * 8]
  */
 export async function measureLimits(asked?: number): Promise<Limits> {
   const heap = createHeap({ allocations: 0, frees: 0 })
-  const crew = await createThreads(heap, asked)
+  const crew = await createThreads(heap, { threads: asked })
   const { threads } = crew
   try {
     const commands = createCommands()

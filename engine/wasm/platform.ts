@@ -16,11 +16,18 @@ export interface Thread {
   end(): Promise<void>
 }
 
+export interface StartOptions {
+  readonly onDone: () => void
+  readonly onFail: (cause: unknown) => void
+  /** The worker's file in a browser, where it is not beside this one. */
+  readonly workerUrl: string | URL | undefined
+}
+
 export interface Platform {
   /** Threads that it can run at once. */
   cores(): number
   /** Why there can be no threads here, or nothing. */
   withoutThreads(): string | undefined
-  /** `onFail` is called once, when the thread ended by an error. */
-  start(setup: Setup, events: { onDone: () => void; onFail: (cause: unknown) => void }): Thread
+  /** `onFail` is called once, when the thread ended by an error, or could not begin. */
+  start(setup: Setup, options: StartOptions): Thread
 }

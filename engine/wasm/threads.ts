@@ -2,6 +2,7 @@
 // no others.
 
 import { platform } from '#workers'
+import type { OpenOptions } from '../backend.ts'
 import { binary } from './binary.ts'
 import { type Crew, createCrew, createSoloist } from './crew.ts'
 import type { Heap } from './heap.ts'
@@ -21,8 +22,8 @@ export function withoutThreads(): string | undefined {
   return platform.withoutThreads()
 }
 
-export async function createThreads(heap: Heap, asked: number | undefined): Promise<Crew> {
+export async function createThreads(heap: Heap, { threads: asked, workerUrl }: OpenOptions): Promise<Crew> {
   const module = await compile()
   if (withoutThreads() !== undefined) return createSoloist(module, heap)
-  return createCrew(module, heap, { platform, threads: asked ?? Math.min(platform.cores(), mostThreads) })
+  return createCrew(module, heap, { platform, threads: asked ?? Math.min(platform.cores(), mostThreads), workerUrl })
 }

@@ -1,6 +1,6 @@
-// What a thread does: it runs list after list, until it is ended from outside.
+// What a thread does: it runs list after list, until it is told to end.
 
-import { handedOver } from './control.ts'
+import { ended, handedOver } from './control.ts'
 import type { Setup } from './platform.ts'
 
 /** The functions of the kernels. */
@@ -20,12 +20,13 @@ export function instantiate({ module, memory }: Pick<Setup, 'module' | 'memory'>
   return exports as unknown as Kernels // kernels/index.ts exports these
 }
 
-/** `onDone` is called after each list, by the first thread alone. */
-export function work({ module, memory, thread, threads }: Setup, onDone: () => void): never {
+/** Returns when the threads are told to end. `onDone` is called after each list, by the first thread alone. */
+export function work({ module, memory, thread, threads }: Setup, onDone: () => void): void {
   const kernels = instantiate({ module, memory })
   const words = new Int32Array(memory.buffer)
   for (let seen = 0; ; seen++) {
     while (Atomics.load(words, handedOver) === seen) Atomics.wait(words, handedOver, seen)
+    if (Atomics.load(words, handedOver) === ended) return
     kernels.walk(thread, threads)
     if (thread === 0) onDone()
   }
