@@ -1,6 +1,6 @@
 // The contract on one shared memory: handles, caches and arenas in it, lists of commands for the threads.
 
-import type { Arena, Backend, Capabilities, HostArray, KVCache } from '../backend.ts'
+import type { Arena, Backend, Capabilities, HostArray, KVCache, WeightSpec } from '../backend.ts'
 import { byteSize, type DType, elementCount } from '../dtype.ts'
 import { createBump } from './arena.ts'
 import { createCommands } from './commands.ts'
@@ -74,6 +74,11 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
     return next
   }
 
+  async function prepare(weights: readonly WeightSpec[]): Promise<void> {
+    const sizes = weights.map(({ shape, dtype }) => packedSize(dtype, shape))
+    heap.expectRoom(sizes, 'a model')
+  }
+
   function upload(data: HostArray | Uint8Array, { shape, dtype }: { shape: readonly number[]; dtype: DType }) {
     const bytes = packedSize(dtype, shape)
     const tensor = newTensor({ shape, dtype, address: heap.allocate(bytes), bytes })
@@ -116,6 +121,7 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
     name: 'wasm',
     capabilities,
     ops: recorder.ops,
+    prepare,
     upload,
     createCache,
     arena,

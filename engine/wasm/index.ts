@@ -4,7 +4,7 @@ import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
 import { createBackend } from './backend.ts'
 import { createHeap } from './heap.ts'
 import type { WasmTensor } from './tensor.ts'
-import { createThreads, withoutThreads } from './threads.ts'
+import { createThreads, freeMemory, withoutThreads } from './threads.ts'
 
 export { type Limits, measureLimits } from './limits.ts'
 export type { WasmTensor } from './tensor.ts'
@@ -26,7 +26,7 @@ function createModule(): WasmModule {
   const counts = { lists: 0, barriers: 0, allocations: 0, frees: 0 }
 
   async function open(options: OpenOptions): Promise<Backend<WasmTensor>> {
-    const heap = createHeap(counts)
+    const heap = createHeap(counts, freeMemory)
     const crew = await createThreads(heap, options)
     const { threads } = crew
     const solo = withoutThreads()

@@ -7,6 +7,7 @@ const unloaded =
 
 export const platform: Platform = {
   cores: () => navigator.hardwareConcurrency,
+  freeMemory: () => undefined,
   withoutThreads() {
     if (typeof Worker === 'undefined') return 'this browser has no workers here'
     if (!globalThis.crossOriginIsolated) {

@@ -22,6 +22,11 @@ export function withoutThreads(): string | undefined {
   return platform.withoutThreads()
 }
 
+/** Bytes that the system has left for this process; undefined where it does not tell. */
+export function freeMemory(): number | undefined {
+  return platform.freeMemory()
+}
+
 export async function createThreads(heap: Heap, { threads: asked, workerUrl }: OpenOptions): Promise<Crew> {
   const module = await compile()
   if (withoutThreads() !== undefined) return createSoloist(module, heap)
