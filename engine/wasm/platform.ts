@@ -4,7 +4,6 @@
 export interface Setup {
   readonly module: WebAssembly.Module
   readonly memory: WebAssembly.Memory
-  readonly thread: number
   readonly threads: number
 }
 

@@ -51,7 +51,7 @@ export function createRunner(
       const { address } = list
       const count = recorded.take(heap.integers(address, commands.size()))
       const control = heap.words()
-      control[words.listStart] = address
+      control[words.stageStart] = address
       control[words.listEnd] = control[words.dataStart] = address + count * 4
       control[words.scratchStart] = scratch.address
       control[words.scratchBytes] = perThread
