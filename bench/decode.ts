@@ -3,8 +3,11 @@
 import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
 import { interleave, pairedRatio, type Side, type Spread, spread } from '../decode/timing.ts'
+import { elementCount } from '../engine/dtype.ts'
 import { createTurn, type Turn } from '../engine/turn.ts'
+import type { LlamaConfig } from '../model/config.ts'
 import type { Model } from '../model/load-model.ts'
+import { tensorShapes } from '../model/weights.ts'
 import { type PassCost, passCosts } from './pass-cost.ts'
 
 export interface DecodeBenchOptions {
@@ -42,7 +45,8 @@ export interface DecodeBench {
   readonly rows: readonly DecodeRow[]
   /** Gigabytes of weights that plain decoding reads in a second. */
   readonly gigabytesPerSecond: number
-  readonly prefill: { readonly tokens: number; readonly tokensPerSecond: Spread }
+  /** `productsPerSecond`, in thousand millions, are those of the layers' matrices. */
+  readonly prefill: { readonly tokens: number; readonly tokensPerSecond: Spread; readonly productsPerSecond: number }
   readonly passCosts: readonly PassCost[]
 }
 
@@ -115,7 +119,15 @@ async function benchPrefill(
     await turn()
     if (round >= 0) rates.push((tokens / stats.milliseconds.prefill) * 1000)
   }
-  return { tokens, tokensPerSecond: spread(rates) }
+  const tokensPerSecond = spread(rates)
+  return { tokens, tokensPerSecond, productsPerSecond: (tokensPerSecond.median * productsPerToken(model.config)) / 1e9 }
+}
+
+/** Elements of all matrices but the embedding and the head, which a prompt hardly needs. */
+function productsPerToken(config: LlamaConfig): number {
+  return [...tensorShapes(config)]
+    .filter(([name, shape]) => shape.length === 2 && name.startsWith('model.layers.'))
+    .reduce((sum, [, shape]) => sum + elementCount(shape), 0)
 }
 
 function total(

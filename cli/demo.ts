@@ -6,7 +6,14 @@ import { generate } from '../decode/generate.ts'
 import { ArgumentError } from '../engine/errors.ts'
 import type { Model } from '../model/load-model.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
-import { addModelOptions, loadWithProgress, type ModelOptions, wholeNumber } from './model-options.ts'
+import {
+  addModelOptions,
+  type DraftLengthOption,
+  draftLength,
+  loadWithProgress,
+  type ModelOptions,
+  wholeNumber,
+} from './model-options.ts'
 import { describeSkip, percent } from './summary.ts'
 import { formatTable } from './table.ts'
 import { paintFor, printable } from './terminal.ts'
@@ -14,7 +21,7 @@ import { paintFor, printable } from './terminal.ts'
 interface Options extends ModelOptions {
   readonly prompt: string
   readonly maxNewTokens: number
-  readonly draftLength: number
+  readonly draftLength: DraftLengthOption
   readonly json?: true
 }
 
@@ -22,7 +29,12 @@ export function demoCommand(): Command {
   return addModelOptions(new Command('demo'))
     .description('tell one story twice, plainly and self-speculatively, and compare (what runs without a command)')
     .option('--prompt <text>', 'how the story begins', 'Once upon a time, there was a little girl named Mia. She loved')
-    .option('--draft-length <n>', 'tokens to draft in a round', wholeNumber(1), 4)
+    .option(
+      '--draft-length <n>',
+      'tokens to draft in a round, or "threshold": as long as the draft is sure of itself',
+      draftLength,
+      'threshold',
+    )
     .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 160)
     .option('--json', 'one JSON object on standard output instead of the stories')
     .addHelpText(

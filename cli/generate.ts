@@ -51,7 +51,7 @@ export function generateCommand(): Command {
       '--draft-length <n>',
       'tokens to draft in a round, or "threshold": as long as the draft is sure of itself',
       draftLength,
-      4,
+      'threshold',
     )
     .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 200)
     .option('--stop <text>', 'end before this text (repeatable)', (text, before: string[] = []) => [...before, text])

@@ -16,7 +16,7 @@ export interface GenerateOptions {
   readonly maxNewTokens?: number | undefined
   /** `'none'` is plain decoding. Default: `'skip'` where the model has a skip set or `skip` gives one, else `'none'`. */
   readonly draft?: 'none' | 'skip' | Draft | undefined
-  /** A number of tokens, `'threshold'` (as long as the draft is sure of itself), or a policy. Default 4. */
+  /** A number of tokens, `'threshold'` (as long as the draft is sure of itself), or a policy. Default `'threshold'`. */
   readonly draftLength?: number | 'threshold' | DraftLength | undefined
   /** The sublayers that `'skip'` leaves out. Default: the set that came with the model. */
   readonly skip?: SkipSet | undefined
@@ -60,7 +60,7 @@ export function planGeneration(
   expectOptions('generate', options)
   const {
     maxNewTokens = 200,
-    draftLength = 4,
+    draftLength = 'threshold',
     stop = [],
     ignoreEos = false,
     temperature = 0,

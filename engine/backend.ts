@@ -193,6 +193,8 @@ export interface Backend<T extends Tensor = Tensor> {
 export interface OpenOptions {
   /** Threads to use, where the backend has a choice; default: as many as there are cores, or as pay. */
   readonly threads?: number | undefined
+  /** In browsers: where the wasm backend's `drafthorse/engine/wasm/worker.js` is, if the bundler does not see to that. */
+  readonly workerUrl?: string | URL | undefined
 }
 
 /** How a backend is published: a module's default export, or an entry of `listBackends()`. */

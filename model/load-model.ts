@@ -24,6 +24,8 @@ export interface LoadOptions {
    */
   readonly dtype?: WeightDType | undefined
   readonly threads?: number | undefined
+  /** As for `openBackend`. */
+  readonly workerUrl?: string | URL | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: UploadProgress) => void) | undefined
 }
@@ -61,9 +63,9 @@ export async function loadModel(source: string | URL | ModelFiles, options: Load
   expectOptions('loadModel', options)
   const checkpoint = await openCheckpoint(source)
   try {
-    const { backend: wanted = defaultBackend, threads } = options
+    const { backend: wanted = defaultBackend, threads, workerUrl } = options
     const given = typeof wanted === 'object' && wanted !== null && 'ops' in wanted
-    const backend = given ? wanted : await openBackend(wanted, { threads })
+    const backend = given ? wanted : await openBackend(wanted, { threads, workerUrl })
     try {
       return await build(checkpoint, { ...options, backend, owned: !given })
     } catch (error) {

@@ -2,6 +2,7 @@
 
 import { Command, InvalidArgumentError } from 'commander'
 import { benchDecode, type DecodeBench } from '../../bench/decode.ts'
+import { type Limits, measureLimits } from '../../engine/wasm/index.ts'
 import type { Model } from '../../model/load-model.ts'
 import { interruptible } from '../interrupt.ts'
 import {
@@ -70,6 +71,9 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     ...(shows && { onProgress: (done, total) => void process.stderr.write(`\rrun ${done} of ${total}\u001b[K`) }),
   })
   if (shows) process.stderr.write('\r\u001b[K')
+  // Our own kernels can be compared with what the machine can do at most.
+  const { name: backend, capabilities } = model.backend
+  const limits = backend === 'wasm' ? await measureLimits(capabilities.threads) : undefined
   const report = {
     format: 'drafthorse/bench-decode@1',
     ...machine(),
@@ -77,12 +81,13 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     model: model.name,
     running: model.summary.running,
     ...result,
+    ...(limits && { limits }),
   }
-  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(model, result))
+  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(model, result, limits))
   if (result.rows.some(({ identical }) => identical < result.prompts)) process.exitCode = 1
 }
 
-function describe(model: Model, result: DecodeBench): string {
+function describe(model: Model, result: DecodeBench, limits: Limits | undefined): string {
   const about = [
     aboutRun(model.name, model.backend),
     `weights as ${typesOf(model)}; ${model.backend.capabilities.threads} threads;`,
@@ -110,9 +115,19 @@ function describe(model: Model, result: DecodeBench): string {
     ]),
   )
   const { prefill, gigabytesPerSecond } = result
+  const share = (figure: number, most: number | undefined, of: string): string =>
+    most === undefined ? '' : `, ${percent(figure / most)} of ${of}`
   const rest = [
-    `Plain decoding reads ${gigabytesPerSecond.toFixed(1)} GB of weights a second;`,
-    `a prompt of ${prefill.tokens} tokens is read at ${figure(prefill.tokensPerSecond, 0)} tokens/s.`,
+    `Plain decoding reads ${gigabytesPerSecond.toFixed(1)} GB of weights a second` +
+      `${share(gigabytesPerSecond, limits?.streamed, 'what these threads read of memory at most')};`,
+    `a prompt of ${prefill.tokens} tokens is read at ${figure(prefill.tokensPerSecond, 0)} tokens/s,`,
+    `${prefill.productsPerSecond.toFixed(1)} thousand million products a second` +
+      `${share(prefill.productsPerSecond, limits && mostProducts(model, limits), 'the most in their arithmetic')}.`,
   ]
-  return `${about.join('\n')}\n\n${ways}\n\n${passTable(result.passCosts)}\n\n${rest.join(' ')}\n`
+  return `${about.join('\n')}\n\n${ways}\n\n${passTable(result.passCosts)}\n\n${rest.join('\n')}\n`
+}
+
+/** Weights in blocks are multiplied as whole numbers. */
+function mostProducts({ summary }: Model, { f32, i16 }: Limits): number {
+  return Object.keys(summary.running).some((dtype) => dtype.startsWith('q')) ? i16 : f32
 }

@@ -2,6 +2,7 @@
 
 import { Command } from 'commander'
 import { decodeCommand } from './decode.ts'
+import { limitsCommand } from './limits.ts'
 import { opsCommand } from './ops.ts'
 import { payoffCommand } from './payoff.ts'
 import { peersCommand } from './peers.ts'
@@ -12,5 +13,6 @@ export function benchCommand(): Command {
     .addCommand(decodeCommand())
     .addCommand(payoffCommand())
     .addCommand(opsCommand())
+    .addCommand(limitsCommand())
     .addCommand(peersCommand())
 }

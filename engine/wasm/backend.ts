@@ -1,19 +1,16 @@
 // The contract on one shared memory: handles, caches and arenas in it, lists of commands for the threads.
 
-import type { Arena, Backend, Capabilities, HostArray, KVCache } from '../backend.ts'
+import type { Arena, Backend, Capabilities, HostArray, KVCache, WeightSpec } from '../backend.ts'
 import { byteSize, type DType, elementCount } from '../dtype.ts'
 import { createBump } from './arena.ts'
 import { createCommands } from './commands.ts'
-import * as words from './control.ts'
 import type { Crew } from './crew.ts'
 import type { Heap } from './heap.ts'
 import { chunkBytes, type WasmCache } from './kv-cache.ts'
 import { createRecorder } from './ops.ts'
 import { pack, packedSize } from './pack.ts'
+import { createRunner } from './runner.ts'
 import { newTensor, type WasmTensor, width } from './tensor.ts'
-
-/** Bytes of a list, and of what threads need for themselves, that serve most models from the first pass on. */
-const leastRoom = 1 << 16
 
 export interface BackendParts {
   readonly heap: Heap
@@ -29,7 +26,7 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
   const arenas = new Set<{ bytes: number }>()
   const recorder = createRecorder(heap, createCommands())
   const { commands } = recorder
-  const place = { list: { address: 0, bytes: 0 }, scratch: { address: 0, bytes: 0 } }
+  const runner = createRunner(heap, crew, onList)
   /** Memory to be freed when what was recorded with it has run. */
   let retired: number[] = []
   let retiredInRun: number[] = []
@@ -46,34 +43,14 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
     for (const address of addresses.splice(0)) heap.free(address)
   }
 
-  /** Room of at least so many bytes, whose contents do not matter. */
-  function fit(room: { address: number; bytes: number }, bytes: number): void {
-    if (room.bytes >= bytes) return
-    const larger = Math.max(bytes, 2 * room.bytes, leastRoom)
-    const address = heap.allocate(larger)
-    heap.free(room.address)
-    room.address = address
-    room.bytes = larger
-  }
-
   /** Hands over what was recorded, and waits for it. */
   async function run(): Promise<void> {
     crew.expectAlive()
     if (commands.empty) return
-    const perThread = Math.ceil(recorder.scratchBytes / 64) * 64 + 64
-    fit(place.list, commands.size() * 4)
-    fit(place.scratch, perThread * crew.threads)
-    onList(commands)
-    const { address } = place.list
-    const count = recorder.take(heap.integers(address, commands.size()))
+    const running = runner.run(recorder)
     retiredInRun = retired
     retired = []
-    const control = heap.words()
-    control[words.listStart] = address
-    control[words.listEnd] = control[words.dataStart] = address + count * 4
-    control[words.scratchStart] = place.scratch.address
-    control[words.scratchBytes] = perThread
-    await crew.run()
+    await running
   }
 
   async function runAndRead(wanted: readonly WasmTensor[]): Promise<HostArray[]> {
@@ -95,6 +72,11 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
     const next = reading++ === 0 ? runAndRead(wanted) : last.then(() => runAndRead(wanted))
     last = next.catch(() => {})
     return next
+  }
+
+  async function prepare(weights: readonly WeightSpec[]): Promise<void> {
+    const sizes = weights.map(({ shape, dtype }) => packedSize(dtype, shape))
+    heap.expectRoom(sizes, 'a model')
   }
 
   function upload(data: HostArray | Uint8Array, { shape, dtype }: { shape: readonly number[]; dtype: DType }) {
@@ -139,6 +121,7 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
     name: 'wasm',
     capabilities,
     ops: recorder.ops,
+    prepare,
     upload,
     createCache,
     arena,

@@ -14,6 +14,8 @@ export const opcodes = {
   copyKV: 8,
   selectInBlocks: 9,
   selectInRows: 10,
+  readAll: 11,
+  multiply: 12,
 } as const
 
 /** Something that commands read and write, with the last stage in which one did. */

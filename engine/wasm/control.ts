@@ -4,9 +4,13 @@
 /** Bytes before the first that may be allocated. */
 export const reserved = 1024
 
-/** Counts the lists handed over; threads sleep here until there is one more. */
-export const handedOver: number = 64 / 4
-export const listStart: number = 448 / 4
+/** The share that is to be taken next; threads sleep here between lists. */
+export const ticket: number = 64 / 4
+/** The lowest bits of the ticket, when there is no list. */
+export const noShare = 0xfff
+/** The ticket that tells threads to end. */
+export const ended = -1
+export const stageStart: number = 448 / 4
 export const listEnd: number = 452 / 4
 export const dataStart: number = 456 / 4
 export const scratchStart: number = 460 / 4

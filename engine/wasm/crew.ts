@@ -1,10 +1,10 @@
 // The threads of a backend: hands them lists, one at a time, and waits without holding the calling thread.
 
 import { BackendCrashedError } from '../errors.ts'
-import { handedOver } from './control.ts'
+import { ended, noShare, ticket } from './control.ts'
 import type { Heap } from './heap.ts'
 import type { Platform, Thread } from './platform.ts'
-import { instantiate } from './work.ts'
+import { begin, instantiate } from './work.ts'
 
 export interface Crew {
   readonly threads: number
@@ -16,8 +16,9 @@ export interface Crew {
 }
 
 /** No threads: lists run where they are handed over. */
-export function createSoloist(module: WebAssembly.Module, { memory }: Heap): Crew {
-  const kernels = instantiate({ module, memory })
+export function createSoloist(module: WebAssembly.Module, heap: Heap): Crew {
+  const kernels = instantiate({ module, memory: heap.memory })
+  Atomics.store(heap.words(), ticket, noShare)
   let failure: BackendCrashedError | undefined
   return {
     threads: 1,
@@ -26,7 +27,8 @@ export function createSoloist(module: WebAssembly.Module, { memory }: Heap): Cre
     },
     async run() {
       try {
-        kernels.walk(0, 1)
+        begin(heap.words())
+        kernels.walk(1)
       } catch (cause) {
         failure = crashed(cause)
         throw failure
@@ -39,8 +41,9 @@ export function createSoloist(module: WebAssembly.Module, { memory }: Heap): Cre
 export function createCrew(
   module: WebAssembly.Module,
   heap: Heap,
-  { platform, threads }: { platform: Platform; threads: number },
+  options: { platform: Platform; threads: number; workerUrl: string | URL | undefined },
 ): Crew {
+  const { platform, threads, workerUrl } = options
   let pending: { resolve: () => void; reject: (error: Error) => void } | undefined
   let failure: BackendCrashedError | undefined
 
@@ -51,8 +54,9 @@ export function createCrew(
     for (const member of members) void member.end()
   }
 
-  const members: Thread[] = Array.from({ length: threads }, (_, thread) =>
-    platform.start({ module, memory: heap.memory, thread, threads }, { onDone: () => pending?.resolve(), onFail }),
+  Atomics.store(heap.words(), ticket, noShare)
+  const members: Thread[] = Array.from({ length: threads }, () =>
+    platform.start({ module, memory: heap.memory, threads }, { onDone: () => pending?.resolve(), onFail, workerUrl }),
   )
 
   return {
@@ -66,8 +70,7 @@ export function createCrew(
       try {
         await new Promise<void>((resolve, reject) => {
           pending = { resolve, reject }
-          Atomics.add(control, handedOver, 1)
-          Atomics.notify(control, handedOver)
+          begin(control)
         })
       } finally {
         pending = undefined
@@ -75,6 +78,10 @@ export function createCrew(
       }
     },
     async end() {
+      // A browser waits two seconds for a thread that sleeps before it ends it, and keeps the memory as long.
+      const control = heap.words()
+      Atomics.store(control, ticket, ended)
+      Atomics.notify(control, ticket)
       await Promise.all(members.map((member) => member.end()))
     },
   }

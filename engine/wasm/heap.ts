@@ -21,8 +21,15 @@ export interface Heap {
   /** The address of free memory. Throws {@link OutOfMemoryError}. */
   allocate(bytes: number): number
   free(address: number): void
+  /** Throws {@link OutOfMemoryError} where there is not room for `what`: blocks of so many bytes, all of them. */
+  expectRoom(blocks: readonly number[], what: string): void
   /** Frees everything. */
   clear(): void
+}
+
+/** Bytes that a block takes with what lies behind it. */
+function blockSize(bytes: number): number {
+  return Math.ceil((bytes + spare) / alignment) * alignment
 }
 
 interface Gap {
@@ -36,7 +43,8 @@ export interface HeapCounts {
   frees: number
 }
 
-export function createHeap(counts: HeapCounts): Heap {
+/** `freeMemory` tells how much the system has left, where it does. */
+export function createHeap(counts: HeapCounts, freeMemory: () => number | undefined = () => undefined): Heap {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: mostPages, shared: true })
   const sizes = new Map<number, number>()
   /** Free memory by address, no two gaps side by side. */
@@ -81,7 +89,7 @@ export function createHeap(counts: HeapCounts): Heap {
     floats: (address: number, count: number) => new Float32Array(memory.buffer, address, count),
     integers: (address: number, count: number) => new Int32Array(memory.buffer, address, count),
     allocate(bytes: number): number {
-      const size = Math.ceil((bytes + spare) / alignment) * alignment
+      const size = blockSize(bytes)
       let at = gaps.findIndex(({ start, end }) => end - start >= size)
       if (at < 0) {
         const last = gaps.at(-1)
@@ -103,6 +111,15 @@ export function createHeap(counts: HeapCounts): Heap {
       sizes.delete(address)
       counts.frees++
       release({ start: address, end: address + size })
+    },
+    expectRoom(blocks, what) {
+      const wanted = blocks.reduce((sum, bytes) => sum + blockSize(bytes), 0)
+      const inside = gaps.reduce((sum, { start, end }) => sum + end - start, 0)
+      const rest = mostPages * page - memory.buffer.byteLength
+      const outside = Math.min(rest, freeMemory() ?? rest)
+      if (wanted <= inside + outside) return
+      const why = outside < rest ? 'the system has no more' : 'WebAssembly holds 4 GiB at most'
+      throw new OutOfMemoryError(`${what} takes ${wanted} bytes, and there is room for ${inside + outside}: ${why}`)
     },
     clear() {
       counts.frees += sizes.size

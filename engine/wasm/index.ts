@@ -1,13 +1,12 @@
 // The wasm backend: WebAssembly SIMD kernels, on threads that share one memory.
 
-import { platform } from '#workers'
 import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
 import { createBackend } from './backend.ts'
-import { binary } from './binary.ts'
-import { createCrew, createSoloist } from './crew.ts'
 import { createHeap } from './heap.ts'
 import type { WasmTensor } from './tensor.ts'
+import { createThreads, freeMemory, withoutThreads } from './threads.ts'
 
+export { type Limits, measureLimits } from './limits.ts'
 export type { WasmTensor } from './tensor.ts'
 
 /** The module, with counts of what its backends have done: tests hold them to it. */
@@ -23,25 +22,14 @@ export interface Counts {
   readonly frees: number
 }
 
-/** By default; more would wait for each other longer than they save, unless the model is large. */
-const mostThreads = 8
-
-let compiled: Promise<WebAssembly.Module> | undefined
-
-function compile(): Promise<WebAssembly.Module> {
-  compiled ??= WebAssembly.compile(Uint8Array.from(atob(binary), (letter) => letter.charCodeAt(0)))
-  return compiled
-}
-
 function createModule(): WasmModule {
   const counts = { lists: 0, barriers: 0, allocations: 0, frees: 0 }
 
-  async function open({ threads: asked }: OpenOptions): Promise<Backend<WasmTensor>> {
-    const module = await compile()
-    const heap = createHeap(counts)
-    const solo = platform.withoutThreads()
-    const threads = solo === undefined ? (asked ?? Math.min(platform.cores(), mostThreads)) : 1
-    const crew = solo === undefined ? createCrew(module, heap, { platform, threads }) : createSoloist(module, heap)
+  async function open(options: OpenOptions): Promise<Backend<WasmTensor>> {
+    const heap = createHeap(counts, freeMemory)
+    const crew = await createThreads(heap, options)
+    const { threads } = crew
+    const solo = withoutThreads()
     const device = `WebAssembly SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
     return createBackend({
       heap,

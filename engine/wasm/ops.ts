@@ -6,15 +6,11 @@ import { type Commands, float, type Stamped } from './commands.ts'
 import type { Heap } from './heap.ts'
 import { createRowTables, lineage, type RowTables, reserve, rowBytes, runsOf, type WasmCache } from './kv-cache.ts'
 import { typeNumbers } from './pack.ts'
+import type { Recorded } from './runner.ts'
 import { type WasmTensor, width } from './tensor.ts'
 
-export interface Recorder {
+export interface Recorder extends Recorded {
   readonly ops: Ops<WasmTensor>
-  readonly commands: Commands
-  /** Bytes that each thread needs for itself. */
-  readonly scratchBytes: number
-  /** Copies the list to `out` and begins anew; returns the number of words that are commands. */
-  take(out: Int32Array): number
 }
 
 /** Logits of a block, and words that say what is known of one, as in `kernels/select.ts`. */

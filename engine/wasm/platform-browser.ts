@@ -2,8 +2,12 @@
 
 import type { Platform } from './platform.ts'
 
+const unloaded =
+  "its file, worker.js, could not be loaded: it is missing, or lacks the page's header Cross-Origin-Embedder-Policy"
+
 export const platform: Platform = {
   cores: () => navigator.hardwareConcurrency,
+  freeMemory: () => undefined,
   withoutThreads() {
     if (typeof Worker === 'undefined') return 'this browser has no workers here'
     if (!globalThis.crossOriginIsolated) {
@@ -11,11 +15,17 @@ export const platform: Platform = {
     }
     return undefined
   },
-  start(setup, { onDone, onFail }) {
-    // Bundlers know this form, and add the worker's file.
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
+  start(setup, { onDone, onFail, workerUrl }) {
+    const worker =
+      workerUrl === undefined
+        ? // Bundlers know this form, and add the worker's file.
+          new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
+        : new Worker(workerUrl, { type: 'module' })
     worker.onmessage = onDone
-    worker.onerror = (event) => onFail(new Error(event.message))
+    worker.onerror = (event) => {
+      event.preventDefault() // whoever waits for the thread hears of it
+      onFail(new Error(event.message || unloaded)) // a file that did not load makes an event without a message
+    }
     worker.postMessage(setup)
     return {
       hold() {},

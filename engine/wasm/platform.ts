@@ -4,7 +4,6 @@
 export interface Setup {
   readonly module: WebAssembly.Module
   readonly memory: WebAssembly.Memory
-  readonly thread: number
   readonly threads: number
 }
 
@@ -16,11 +15,20 @@ export interface Thread {
   end(): Promise<void>
 }
 
+export interface StartOptions {
+  readonly onDone: () => void
+  readonly onFail: (cause: unknown) => void
+  /** The worker's file in a browser, where it is not beside this one. */
+  readonly workerUrl: string | URL | undefined
+}
+
 export interface Platform {
   /** Threads that it can run at once. */
   cores(): number
+  /** Bytes that the system has left for this process; undefined where it does not tell. */
+  freeMemory(): number | undefined
   /** Why there can be no threads here, or nothing. */
   withoutThreads(): string | undefined
-  /** `onFail` is called once, when the thread ended by an error. */
-  start(setup: Setup, events: { onDone: () => void; onFail: (cause: unknown) => void }): Thread
+  /** `onFail` is called once, when the thread ended by an error, or could not begin. */
+  start(setup: Setup, options: StartOptions): Thread
 }

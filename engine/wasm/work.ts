@@ -1,12 +1,12 @@
-// What a thread does: it runs list after list, until it is ended from outside.
+// What a thread does: it runs list after list, until it is told to end.
 
-import { handedOver } from './control.ts'
+import { ended, noShare, ticket } from './control.ts'
 import type { Setup } from './platform.ts'
 
 /** The functions of the kernels. */
 export interface Kernels {
-  /** Runs the list that is there as one of so many threads; returns when all have. */
-  walk(thread: number, threads: number): void
+  /** Runs what others leave of the list that is there, in so many shares. Returns whether the caller did the last, as 0 or 1. */
+  walk(shares: number): number
 }
 
 export function instantiate({ module, memory }: Pick<Setup, 'module' | 'memory'>): Kernels {
@@ -20,13 +20,20 @@ export function instantiate({ module, memory }: Pick<Setup, 'module' | 'memory'>
   return exports as unknown as Kernels // kernels/index.ts exports these
 }
 
-/** `onDone` is called after each list, by the first thread alone. */
-export function work({ module, memory, thread, threads }: Setup, onDone: () => void): never {
+/** Returns when the threads are told to end. `onDone` is called after each list, by the thread that ended it. */
+export function work({ module, memory, threads }: Setup, onDone: () => void): void {
   const kernels = instantiate({ module, memory })
   const words = new Int32Array(memory.buffer)
-  for (let seen = 0; ; seen++) {
-    while (Atomics.load(words, handedOver) === seen) Atomics.wait(words, handedOver, seen)
-    kernels.walk(thread, threads)
-    if (thread === 0) onDone()
+  for (;;) {
+    const now = Atomics.load(words, ticket)
+    if (now === ended) return
+    if ((now & noShare) === noShare) Atomics.wait(words, ticket, now)
+    else if (kernels.walk(threads)) onDone()
   }
+}
+
+/** Opens the list that the other words tell of. */
+export function begin(words: Int32Array): void {
+  Atomics.store(words, ticket, (Atomics.load(words, ticket) | noShare) + 1)
+  Atomics.notify(words, ticket)
 }

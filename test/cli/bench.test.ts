@@ -66,9 +66,13 @@ describe('drafthorse bench', () => {
     assert.equal(report.passCosts[0].ratio, 1)
     assert.equal(report.prefill.tokens, 8)
     assert.ok(report.prefill.tokensPerSecond.median > 0)
-    // Every weight is read once for a token; the embedded model's run as f32 on the reference backend.
+    // The matrices of twelve layers.
+    const products = (report.prefill.productsPerSecond * 1e9) / report.prefill.tokensPerSecond.median
+    assert.equal(Math.round(products), 12 * (2 * 256 * 256 + 2 * 128 * 256 + 3 * 256 * 768))
+    assert.ok(report.limits.streamed > 0 && report.limits.f32 > 0)
+    // Every weight is read once for a token; the embedded model's run as they are stored, as bf16.
     const bytes = (report.gigabytesPerSecond * 1e9) / plain.tokensPerSecond.median
-    assert.ok(Math.abs(bytes / 42e6 - 1) < 0.02, `${bytes} bytes`)
+    assert.ok(Math.abs(bytes / 21e6 - 1) < 0.02, `${bytes} bytes`)
     assert.equal(report.passCosts[0].operations, undefined)
   })
 
@@ -174,6 +178,21 @@ describe('drafthorse bench', () => {
     const { code, stderr } = await run(['bench', 'payoff', '--shape', 'gpt-7'])
     assert.equal(code, 1)
     assert.match(stderr, /smollm2-135m/)
+  })
+
+  it('limits has figures for each number of threads', async () => {
+    const { code, stdout } = await run(['bench', 'limits', '--threads', '1,2', '--json'])
+    assert.equal(code, 0)
+    const { format, limits } = JSON.parse(stdout)
+    assert.equal(format, 'drafthorse/bench-limits@1')
+    assert.deepEqual(
+      limits.map(({ threads }: { threads: number }) => threads),
+      [1, 2],
+    )
+    for (const { streamed, cached, f32, i16 } of limits) {
+      for (const figure of [streamed, cached, f32, i16]) assert.ok(Number.isFinite(figure) && figure > 0)
+      assert.ok(i16 > f32, 'a vector holds more whole numbers of 16 bits')
+    }
   })
 
   it('ops has a figure for each op, type and number of rows asked for', async () => {

@@ -97,12 +97,12 @@ describe('generate', () => {
     )
   })
 
-  it('drafts four tokens a round where there is a skip set', async () => {
+  it('drafts where there is a skip set, for as long as the draft is sure of itself', async () => {
     await using model = await loadModel(folderOf('llama2-f32'))
     const { stats } = await generate(model, prompt, { maxNewTokens: 2, skip }).result
     assert.deepEqual(
       { draft: stats.draft, draftLength: stats.draftLength, skip: stats.skip },
-      { draft: 'skip', draftLength: 'fixed 4', skip },
+      { draft: 'skip', draftLength: 'threshold 0.5, at most 8', skip },
     )
   })
 

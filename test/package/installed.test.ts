@@ -1,12 +1,12 @@
 // The package as a user gets it: packed, installed into an empty folder without scripts, small, complete and working.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { npm } from '../peers/npm.mjs'
 import { skipUnless } from '../skip.ts'
 import { readJson, root } from './files.ts'
+import { installPacked } from './install.ts'
 
 const maxBytes = 15e6
 
@@ -24,25 +24,17 @@ function sizeOf(folder: string, except?: string): number {
 describe('installed package', function () {
   this.timeout(300_000)
   let folder = ''
-  let packed: string[] = []
+  let packed: readonly string[] = []
   let app = ''
   let installed = ''
 
   before(function () {
     folder = mkdtempSync(join(tmpdir(), 'drafthorse-'))
-    const pack = npm(['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: root })
-    assert.ok(pack.ok, pack.stderr)
-    const listing = JSON.parse(pack.stdout)
-    const { filename, files } = Array.isArray(listing) ? listing[0] : Object.values(listing)[0]
-    packed = files.map((file: { path: string }) => file.path)
-
-    app = join(folder, 'app')
-    mkdirSync(app)
-    writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
-    const flags = ['--omit=dev', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund']
-    const install = npm(['install', ...flags, join(folder, filename)], { cwd: app })
-    skipUnless(this, install.ok, `npm could not install the packed package: ${install.stderr.trim().slice(-300)}`)
-    installed = join(app, 'node_modules', readJson('package.json').name)
+    const result = installPacked(folder)
+    skipUnless(this, !result.failure, `${result.failure}`)
+    packed = result.packed
+    app = result.app
+    installed = result.installed
   })
 
   after(() => {

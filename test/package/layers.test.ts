@@ -58,8 +58,14 @@ describe('layers', () => {
     assert.deepEqual(wrong, [])
   })
 
-  it('no source imports the package by its own name', () => {
-    const wrong = sources.filter((path) => importsOf(path).some((name) => /^drafthorse(\/|$)/.test(name)))
+  it('no source imports the package by its own name, but the page does, and knows nothing else of this repository', () => {
+    const byName = (name: string): boolean => /^drafthorse(\/|$)/.test(name)
+    const outside = (path: string, name: string): boolean => layerOf(posix.join(posix.dirname(path), name)) !== 'web'
+    const wrong = sources.flatMap((path) =>
+      importsOf(path)
+        .filter((name) => (layerOf(path) === 'web' ? name.startsWith('.') && outside(path, name) : byName(name)))
+        .map((name) => `${path} imports ${name}`),
+    )
     assert.deepEqual(wrong, [])
   })
 

@@ -27,18 +27,27 @@ export function swiftShader(scratch: string): Readonly<Record<string, string>> {
   return { LD_LIBRARY_PATH: folder, VK_ICD_FILENAMES: `${folder}/${driver}`, XDG_RUNTIME_DIR: scratch }
 }
 
-const flags = [
+const quiet = [
   '--no-sandbox',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+]
+
+const softwareGraphics = [
   '--enable-unsafe-swiftshader',
   '--use-angle=swiftshader',
   '--enable-unsafe-webgpu',
   '--use-webgpu-adapter=swiftshader',
 ]
+
+/** Headless, with more flags. */
+export function launchChromium(flags: readonly string[] = []): Promise<Browser> {
+  const executablePath = `${found?.folder}/${found?.program}`
+  return chromium.launch({ executablePath, args: [...quiet, ...flags], timeout: 60_000 })
+}
 
 export function inBrowser(key: TrialKey): Launch {
   return async ({ tell, gone }) => {
@@ -49,8 +58,7 @@ export function inBrowser(key: TrialKey): Launch {
       await page.close()
     }
     try {
-      const executablePath = `${found?.folder}/${found?.program}`
-      browser = await chromium.launch({ executablePath, args: flags, timeout: 60_000 })
+      browser = await launchChromium(softwareGraphics)
       browser.on('disconnected', () => gone('the browser is gone'))
       const tab = await browser.newPage()
       tab.on('crash', () => gone('the page crashed'))

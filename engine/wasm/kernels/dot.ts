@@ -1,41 +1,38 @@
-// Products of rows. Element i of a product goes to lane i % 4 of sum (i / 4) % 4, and the sums are added up in one order:
+// Products of rows. Element i of a product goes to lane i % 4 of sum (i / 4) % 2, and the sums are added up in one order:
 // the same for every product, whatever is computed beside it.
 //
 // W says how the elements of a weight row lie in memory: `f32`, or `u16` for bf16 in the groups of eight of `pack.ts`.
+//
+// V8 makes all loads of a loop's body first and needs a register for each, so bodies are small: no sum leaves its register.
 
-/** Rows of `x` whose products are computed together, so that each element of a weight row is read once for all of them. */
-export const mostTogether: u32 = 3
+/** Four parts of a product, whose sum it is. */
+export function dot<W>(x: usize, w: usize, size: u32): v128 {
+  let a = f32x4.splat(0)
+  let b = a
+  for (const end = x + whole(size); x < end; x += 32) {
+    a = madd(a, v128.load(x), low<W>(w))
+    b = madd(b, v128.load(x, 16), high<W>(w))
+    w += 8 * sizeof<W>()
+  }
+  return withRest<W>(a, b, x, w, size)
+}
+
+/**
+ * How many of so many rows of `x`, of `size` elements, are computed together, so that each element of a weight row is read
+ * once for all of them. For more than three there are no registers, long ones leave the cache, and four are two and two.
+ */
+export function togetherOf(rows: u32, size: u32): u32 {
+  return min<u32>(rows, rows == 4 || size > 768 ? 2 : 3)
+}
 
 /**
  * The products of a weight row with up to three rows of `x`, `stride` bytes apart, as four parts each: vectors at `out`,
  * `step` bytes apart.
  */
 export function dotRows<W>(out: usize, step: usize, x: usize, stride: usize, rows: u32, w: usize, size: u32): void {
-  if (rows == 1) dot1<W>(out, x, w, size)
+  if (rows == 1) v128.store(out, dot<W>(x, w, size))
   else if (rows == 2) dot2<W>(out, step, x, stride, w, size)
   else dot3<W>(out, step, x, stride, w, size)
-}
-
-function dot1<W>(out: usize, x: usize, w: usize, size: u32): void {
-  v128.store(out, dot<W>(x, w, size))
-}
-
-/** Four parts of a product, whose sum it is. */
-export function dot<W>(x: usize, w: usize, size: u32): v128 {
-  // Four sums, so that an addition need not wait for the one before it.
-  let a = f32x4.splat(0)
-  let b = a
-  let c = a
-  let d = a
-  for (const end = x + whole(size); x < end; x += 64) {
-    a = madd(a, v128.load(x), low<W>(w))
-    b = madd(b, v128.load(x, 16), high<W>(w))
-    w += 8 * sizeof<W>()
-    c = madd(c, v128.load(x, 32), low<W>(w))
-    d = madd(d, v128.load(x, 48), high<W>(w))
-    w += 8 * sizeof<W>()
-  }
-  return withRest<W>(a, b, c, d, x, w, size)
 }
 
 function dot2<W>(out: usize, step: usize, x: usize, stride: usize, w: usize, size: u32): void {
@@ -44,29 +41,18 @@ function dot2<W>(out: usize, step: usize, x: usize, stride: usize, w: usize, siz
   let b = a
   let c = a
   let d = a
-  let e = a
-  let f = a
-  let g = a
-  let h = a
-  for (const end = x + whole(size); x < end; x += 64) {
-    let part = low<W>(w)
-    a = madd(a, v128.load(x), part)
-    e = madd(e, v128.load(y), part)
-    part = high<W>(w)
-    b = madd(b, v128.load(x, 16), part)
-    f = madd(f, v128.load(y, 16), part)
+  for (const end = x + whole(size); x < end; x += 32) {
+    const w0 = low<W>(w)
+    const w1 = high<W>(w)
+    a = madd(a, v128.load(x), w0)
+    b = madd(b, v128.load(x, 16), w1)
+    c = madd(c, v128.load(y), w0)
+    d = madd(d, v128.load(y, 16), w1)
     w += 8 * sizeof<W>()
-    part = low<W>(w)
-    c = madd(c, v128.load(x, 32), part)
-    g = madd(g, v128.load(y, 32), part)
-    part = high<W>(w)
-    d = madd(d, v128.load(x, 48), part)
-    h = madd(h, v128.load(y, 48), part)
-    w += 8 * sizeof<W>()
-    y += 64
+    y += 32
   }
-  v128.store(out, withRest<W>(a, b, c, d, x, w, size))
-  v128.store(out + step, withRest<W>(e, f, g, h, y, w, size))
+  v128.store(out, withRest<W>(a, b, x, w, size))
+  v128.store(out + step, withRest<W>(c, d, y, w, size))
 }
 
 function dot3<W>(out: usize, step: usize, x: usize, stride: usize, w: usize, size: u32): void {
@@ -78,56 +64,38 @@ function dot3<W>(out: usize, step: usize, x: usize, stride: usize, w: usize, siz
   let d = a
   let e = a
   let f = a
-  let g = a
-  let h = a
-  let i = a
-  let j = a
-  let k = a
-  let l = a
-  for (const end = x + whole(size); x < end; x += 64) {
-    let part = low<W>(w)
-    a = madd(a, v128.load(x), part)
-    e = madd(e, v128.load(y), part)
-    i = madd(i, v128.load(z), part)
-    part = high<W>(w)
-    b = madd(b, v128.load(x, 16), part)
-    f = madd(f, v128.load(y, 16), part)
-    j = madd(j, v128.load(z, 16), part)
+  for (const end = x + whole(size); x < end; x += 32) {
+    const w0 = low<W>(w)
+    const w1 = high<W>(w)
+    a = madd(a, v128.load(x), w0)
+    b = madd(b, v128.load(x, 16), w1)
+    c = madd(c, v128.load(y), w0)
+    d = madd(d, v128.load(y, 16), w1)
+    e = madd(e, v128.load(z), w0)
+    f = madd(f, v128.load(z, 16), w1)
     w += 8 * sizeof<W>()
-    part = low<W>(w)
-    c = madd(c, v128.load(x, 32), part)
-    g = madd(g, v128.load(y, 32), part)
-    k = madd(k, v128.load(z, 32), part)
-    part = high<W>(w)
-    d = madd(d, v128.load(x, 48), part)
-    h = madd(h, v128.load(y, 48), part)
-    l = madd(l, v128.load(z, 48), part)
-    w += 8 * sizeof<W>()
-    y += 64
-    z += 64
+    y += 32
+    z += 32
   }
-  v128.store(out, withRest<W>(a, b, c, d, x, w, size))
-  v128.store(out + step, withRest<W>(e, f, g, h, y, w, size))
-  v128.store(out + 2 * step, withRest<W>(i, j, k, l, z, w, size))
+  v128.store(out, withRest<W>(a, b, x, w, size))
+  v128.store(out + step, withRest<W>(c, d, y, w, size))
+  v128.store(out + 2 * step, withRest<W>(e, f, z, w, size))
 }
 
-/** Bytes of `x` in whole groups of sixteen elements. */
+/** Bytes of `x` in whole groups of eight elements. */
 function whole(size: u32): usize {
-  return (<usize>size & ~15) << 2
+  return (<usize>size & ~7) << 2
 }
 
-/** Adds the last elements, fewer than sixteen, which `x` and `w` point to, and adds up. */
-function withRest<W>(a: v128, b: v128, c: v128, d: v128, x: usize, w: usize, size: u32): v128 {
+/** Adds the last elements, fewer than eight, which `x` and `w` point to, and adds up. */
+function withRest<W>(a: v128, b: v128, x: usize, w: usize, size: u32): v128 {
   // What lies behind the last element in memory is left out.
-  const rest = size & 15
+  const rest = size & 7
   if (rest) {
     a = madd(a, first(v128.load(x), rest), first(low<W>(w), rest))
     b = madd(b, first(v128.load(x, 16), rest - 4), first(high<W>(w), rest - 4))
-    w += 8 * sizeof<W>()
-    c = madd(c, first(v128.load(x, 32), rest - 8), first(low<W>(w), rest - 8))
-    d = madd(d, first(v128.load(x, 48), rest - 12), first(high<W>(w), rest - 12))
   }
-  return f32x4.add(f32x4.add(a, b), f32x4.add(c, d))
+  return f32x4.add(a, b)
 }
 
 /** Elements 0 to 3 of a group of eight. */

@@ -1,10 +1,11 @@
-// The entry of the kernels: every thread walks the same list of commands and does its share of each.
+// The entry of the kernels: all threads walk the same list of commands and do shares of them.
 
 import { Attention, attention } from './attention'
-import { barrier, end, list } from './control'
+import { end, finishShare, noShare, stage, takeShare } from './control'
 import { CopyRows, copyRows } from './copy-rows'
 import { Embed, embed } from './embed'
 import { CopyKV, copyKV, StoreKV, storeKV } from './kv-cache'
+import { Multiply, multiply, ReadAll, readAll } from './limits'
 import { Linear, linear } from './linear'
 import { RmsNorm, rmsNorm } from './rms-norm'
 import { Rope, rope } from './rope'
@@ -18,20 +19,30 @@ class Command {
   op: u32
   /** Of the whole command. */
   bytes: u32
-  /** Not 0: it needs what commands before it have written, since the last barrier. */
+  /** Not 0: it needs what commands before it have written, so a stage begins with it. */
   waits: u32
 }
 
-/** Runs the commands of the list as thread `thread` of `threads`, and returns when all threads have. */
-export function walk(thread: u32, threads: u32): void {
-  const last = end()
-  for (let at = list(); at < last; ) {
-    const command = changetype<Command>(at)
-    if (command.waits) barrier(threads)
-    run(command.op, at + offsetof<Command>(), thread, threads)
-    at += command.bytes
+/** Does shares of the list's stages until it has ended. Returns whether the caller did the last. */
+export function walk(shares: u32): bool {
+  let share = takeShare(shares)
+  while (share != noShare) {
+    const next = runStage(stage(), share, shares)
+    if (finishShare(shares, next)) return true
+    share = takeShare(shares)
   }
-  barrier(threads)
+  return false
+}
+
+/** Runs a share of the commands from `at` up to the next that waits for them, and gives the place of that. */
+function runStage(at: usize, share: u32, shares: u32): usize {
+  const last = end()
+  do {
+    const command = changetype<Command>(at)
+    run(command.op, at + offsetof<Command>(), share, shares)
+    at += command.bytes
+  } while (at < last && !changetype<Command>(at).waits)
+  return at
 }
 
 function run(op: u32, at: usize, thread: u32, threads: u32): void {
@@ -46,5 +57,7 @@ function run(op: u32, at: usize, thread: u32, threads: u32): void {
   else if (op == 8) copyKV(changetype<CopyKV>(at), thread, threads)
   else if (op == 9) selectInBlocks(changetype<Select>(at), thread, threads)
   else if (op == 10) selectInRows(changetype<Select>(at), thread, threads)
+  else if (op == 11) readAll(changetype<ReadAll>(at), thread, threads)
+  else if (op == 12) multiply(changetype<Multiply>(at), thread)
   else unreachable()
 }

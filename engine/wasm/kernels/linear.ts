@@ -1,7 +1,7 @@
 // Matrix product with a weight stored as [out, in]. Nearly all time goes here.
 
 import { scratch, share } from './control'
-import { dotRows, mostTogether, sums } from './dot'
+import { dotRows, sums, togetherOf } from './dot'
 import { dotsQ4, scalesQ4 } from './dot-q4'
 import { dotsQ8 } from './dot-q8'
 import { blockSums, quantize } from './quantize'
@@ -47,9 +47,9 @@ function product<W>(c: Linear, from: u32, to: u32, parts: usize): void {
     const w1 = c.weight + <usize>min(o + 1, last) * bytes
     const w2 = c.weight + <usize>min(o + 2, last) * bytes
     const w3 = c.weight + <usize>min(o + 3, last) * bytes
-    for (let row: u32 = 0; row < c.rows; row += mostTogether) {
+    for (let row: u32 = 0, count: u32 = 0; row < c.rows; row += count) {
       const x = c.x + row * stride
-      const count = min(c.rows - row, mostTogether)
+      count = togetherOf(c.rows - row, inSize)
       dotRows<W>(parts, 64, x, stride, count, w0, inSize)
       dotRows<W>(parts + 16, 64, x, stride, count, w1, inSize)
       dotRows<W>(parts + 32, 64, x, stride, count, w2, inSize)

@@ -150,4 +150,33 @@ describe('memory of the wasm backend', () => {
       backend.free(cache)
       assert.deepEqual(backend.memory(), before)
     }))
+  it('for a whole model is asked for before a weight of it is read', () =>
+    withBackend(1, async (backend) => {
+      const before = backend.memory()
+      const matrix = { shape: [2 ** 14, 2 ** 14], dtype: 'f32' } as const
+      await backend.prepare!([matrix])
+      await assert.rejects(backend.prepare!([matrix, matrix, matrix, matrix]), {
+        code: 'ERR_OUT_OF_MEMORY',
+        message: /^a model takes 4294967\d+ bytes, and there is room for \d+: /,
+      })
+      assert.deepEqual(backend.memory(), before)
+    }))
+
+  it('goes back when a model ends: rounds of opening, generating and disposing take as much as the first', async () => {
+    const given: number[] = []
+    for (let round = 0; round < 8; round++) {
+      const before = wasm.counts()
+      await using first = await loadModel('stories', { backend: 'wasm', threads: 2 })
+      await using second = await loadModel('stories', { backend: first.backend })
+      const options = { maxNewTokens: 4, draft: 'skip' } as const
+      const [a, b] = await Promise.all([first, second].map((model) => generate(model, 'One day', options).result))
+      assert.equal(a!.text, b!.text)
+      await second.dispose()
+      await first.dispose()
+      const after = wasm.counts()
+      assert.equal(after.allocations - before.allocations, after.frees - before.frees)
+      given.push(after.allocations - before.allocations)
+    }
+    assert.deepEqual(new Set(given.slice(1)).size, 1, given.join())
+  })
 })

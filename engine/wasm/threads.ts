@@ -1,0 +1,34 @@
+// The threads for a heap: as many as were asked for, or as the machine has; one, in the calling thread, where there can be
+// no others.
+
+import { platform } from '#workers'
+import type { OpenOptions } from '../backend.ts'
+import { binary } from './binary.ts'
+import { type Crew, createCrew, createSoloist } from './crew.ts'
+import type { Heap } from './heap.ts'
+
+/** By default; more would wait for each other longer than they save, unless the model is large. */
+const mostThreads = 8
+
+let compiled: Promise<WebAssembly.Module> | undefined
+
+function compile(): Promise<WebAssembly.Module> {
+  compiled ??= WebAssembly.compile(Uint8Array.from(atob(binary), (letter) => letter.charCodeAt(0)))
+  return compiled
+}
+
+/** Why there can be no threads here but the calling one, or nothing. */
+export function withoutThreads(): string | undefined {
+  return platform.withoutThreads()
+}
+
+/** Bytes that the system has left for this process; undefined where it does not tell. */
+export function freeMemory(): number | undefined {
+  return platform.freeMemory()
+}
+
+export async function createThreads(heap: Heap, { threads: asked, workerUrl }: OpenOptions): Promise<Crew> {
+  const module = await compile()
+  if (withoutThreads() !== undefined) return createSoloist(module, heap)
+  return createCrew(module, heap, { platform, threads: asked ?? Math.min(platform.cores(), mostThreads), workerUrl })
+}

@@ -1,0 +1,2 @@
+// What Vite makes of imports like './file?url'.
+/// <reference types="vite/client" />
