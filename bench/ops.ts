@@ -1,18 +1,25 @@
-// Every op by itself, on a small Llama's shapes, measured by benchmark.js.
+// Every op by itself, on all shapes that it has in a small Llama, measured by benchmark.js.
 
 import type Benchmark from 'benchmark'
 import { type Spread, spread } from '../decode/timing.ts'
 import type { Backend, OpName } from '../engine/backend.ts'
 import { randomFor } from '../engine/conformance/random.ts'
-import { type Prepared, type Subject, timeCalls, timedSubjects } from '../engine/conformance/subjects.ts'
+import { type Prepared, type Subject, timeCalls, timedSubjects, weightBytes } from '../engine/conformance/subjects.ts'
+
+export { mostTimedRows } from '../engine/conformance/subjects.ts'
+
 import { inWorkspace } from '../engine/conformance/workspace.ts'
 import type { WeightDType } from '../engine/dtype.ts'
 import { AbortError, BackendUnavailableError } from '../engine/errors.ts'
+
+/** The ops that can be measured. */
+export const benchedOps: readonly OpName[] = [...new Set(timedSubjects(['f32']).map(({ op }) => op))]
 
 export interface OpBenchOptions {
   /** Default: all. */
   readonly ops?: readonly string[]
   readonly dtypes: readonly WeightDType[]
+  /** Each {@link mostTimedRows} at most. */
   readonly rows: readonly number[]
   /** Seconds for each figure. Default 0.5. */
   readonly seconds?: number
@@ -20,7 +27,7 @@ export interface OpBenchOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
-/** One op, type and number of rows. */
+/** One op, type, shape and number of rows. */
 export interface OpBench {
   readonly op: OpName
   readonly dtype: WeightDType | undefined
@@ -38,6 +45,7 @@ export async function benchOps(backend: Backend, options: OpBenchOptions): Promi
   const subjects = timedSubjects(dtypes).filter(({ op }) => !ops || ops.includes(op))
   const results: OpBench[] = []
   for (const subject of subjects) {
+    if (subject.weight) await backend.prepare?.([subject.weight])
     for (const rows of sizes) {
       const microseconds = await inWorkspace(backend, (space) => {
         const prepared = subject.prepare(space, randomFor(1, subject.op), rows)
@@ -50,8 +58,10 @@ export async function benchOps(backend: Backend, options: OpBenchOptions): Promi
   return results
 }
 
-function resultOf({ op, dtype, shape, weightBytes }: Subject, rows: number, microseconds: Spread): OpBench {
-  const gigabytesPerSecond = weightBytes === undefined ? undefined : weightBytes / microseconds.median / 1000
+function resultOf(subject: Subject, rows: number, microseconds: Spread): OpBench {
+  const { op, dtype, shape } = subject
+  const bytes = weightBytes(subject)
+  const gigabytesPerSecond = bytes === undefined ? undefined : bytes / microseconds.median / 1000
   return { op, dtype, shape, rows, microseconds, gigabytesPerSecond }
 }
 

@@ -1,17 +1,18 @@
 // `drafthorse bench ops`: every op by itself.
 
-import { Command } from 'commander'
-import { benchOps, type OpBench } from '../../bench/ops.ts'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { benchedOps, benchOps, mostTimedRows, type OpBench } from '../../bench/ops.ts'
 import type { Backend } from '../../engine/backend.ts'
-import { openBackend } from '../../engine/open.ts'
+import { defaultBackend, openBackend } from '../../engine/open.ts'
 import { backendFrom } from '../backend-module.ts'
 import { interruptible } from '../interrupt.ts'
-import { numberList } from '../model-options.ts'
+import { numberList, wholeNumber } from '../model-options.ts'
 import { formatTable } from '../table.ts'
 import { figure, machine, runner } from './report.ts'
 
 interface Options {
   readonly backend: string
+  readonly threads?: number
   readonly op?: string[]
   readonly rows: number[]
   readonly seconds: number
@@ -20,11 +21,12 @@ interface Options {
 
 export function opsCommand(): Command {
   return new Command('ops')
-    .description('every op by itself, by weight type and number of rows (needs the package "benchmark")')
-    .option('--backend <name>', 'a backend by name, or a module of your own (./mine.ts)', 'reference')
-    .option('--op <names...>', 'only these ops')
-    .option('--rows <list>', 'rows of a call', numberList, [1, 2, 4, 8])
-    .option('--seconds <n>', 'seconds for each figure', Number, 0.5)
+    .description('every op by itself, by weight type, shape and number of rows (needs the package "benchmark")')
+    .option('--backend <name>', 'a backend by name, or a module of your own (./mine.ts)', defaultBackend)
+    .option('--threads <n>', 'threads, where the backend has a choice', wholeNumber(1))
+    .addOption(new Option('--op <names...>', 'only these ops').choices(benchedOps))
+    .option('--rows <list>', 'rows of a call', rowList, [1, 2, 4, 8])
+    .option('--seconds <n>', 'seconds for each figure', secondsOf, 0.5)
     .option('--json', 'one JSON object on standard output')
     .addHelpText(
       'after',
@@ -33,8 +35,27 @@ export function opsCommand(): Command {
     .action((options: Options) => interruptible((signal) => run(options, signal)))
 }
 
+/** A parser for commander. */
+function rowList(text: string): number[] {
+  const rows = numberList(text)
+  if (rows.some((count) => count < 1 || count > mostTimedRows)) {
+    throw new InvalidArgumentError(`Expected numbers from 1 to ${mostTimedRows}.`)
+  }
+  return [...new Set(rows)]
+}
+
+/** Likewise. */
+function secondsOf(text: string): number {
+  const seconds = Number(text)
+  if (text.trim() === '' || !(seconds > 0 && seconds < Number.POSITIVE_INFINITY)) {
+    throw new InvalidArgumentError('Expected a number of seconds above 0, like 0.5.')
+  }
+  return seconds
+}
+
 async function run(options: Options, signal: AbortSignal): Promise<void> {
-  const backend = await openBackend(await backendFrom(options.backend))
+  const { threads } = options
+  const backend = await openBackend(await backendFrom(options.backend), { threads })
   const shows = process.stderr.isTTY
   try {
     const ops = await benchOps(backend, {
@@ -53,7 +74,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** A line an op and type; a column a number of rows. */
+/** A line an op, type and shape; a column a number of rows. */
 function describe(backend: Backend, results: readonly OpBench[]): string {
   const rows = [...new Set(results.map((result) => result.rows))]
   const lines = results.filter((result) => result.rows === rows[0])
@@ -68,7 +89,7 @@ function describe(backend: Backend, results: readonly OpBench[]): string {
       line.op,
       line.shape,
       ...rows.map((count) => {
-        const same = results.find(({ op, dtype, rows }) => op === line.op && dtype === line.dtype && rows === count)
+        const same = results.find(({ op, shape, rows }) => op === line.op && shape === line.shape && rows === count)
         return same ? figure(same.microseconds, same.microseconds.median < 10 ? 2 : 0) : ''
       }),
       line.gigabytesPerSecond?.toFixed(1) ?? '',

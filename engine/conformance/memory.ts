@@ -98,7 +98,7 @@ function copies(settings: CaseSettings): Case[] {
           bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset)
           const view = bytes.subarray(offset, offset + data.byteLength)
           const source = dtype === 'f32' ? new Float32Array(bytes.buffer, offset, data.length) : view
-          const table = space.weight({ data: source, exact, shape, dtype })
+          const table = space.weight({ data: source, shape, dtype })
           bytes.fill(0)
           const out = space.unset([3, 64])
           space.ops.embed(out, Int32Array.of(2, 0, 1), { table })

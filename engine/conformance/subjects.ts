@@ -1,6 +1,6 @@
-// One typical call of each op, ready to be timed, with the sizes of a small Llama.
+// Typical calls of each op, ready to be timed, with the sizes of a small Llama.
 
-import type { Backend, KVCache, OpName, Tensor } from '../backend.ts'
+import type { Backend, KVCache, OpName, Tensor, WeightSpec } from '../backend.ts'
 import { byteSize, type WeightDType } from '../dtype.ts'
 import { floats, type Random } from './random.ts'
 import { newSequence, segmentsOf, storeRandom } from './sequences.ts'
@@ -35,15 +35,37 @@ export interface Subject {
   readonly op: OpName
   readonly dtype?: WeightDType
   readonly shape: string
-  /** Bytes of weights that a call reads; only of `linear`. */
-  readonly weightBytes?: number
+  /** Of the calls of an op the one to time where one is enough. */
+  readonly typical: boolean
+  /** What a call reads whole; only of `linear`. */
+  readonly weight?: WeightSpec
   prepare(space: Workspace, random: Random, rows: number): Prepared
 }
 
 /** The sizes of SmolLM2-135M. */
 const [hidden, inner, heads, kvHeads, headSize, vocabulary, positions] = [576, 1536, 9, 3, 64, 49152, 256]
 
-/** Every op, those with weights once for each type. */
+/** Its weights `[out, in]`, by the projections that have them. */
+const projections = [
+  { names: 'gate, up', shape: [inner, hidden] },
+  { names: 'q, o', shape: [heads * headSize, hidden] },
+  { names: 'k, v', shape: [kvHeads * headSize, hidden] },
+  { names: 'down', shape: [hidden, inner] },
+  { names: 'head', shape: [vocabulary, hidden] },
+] as const
+
+/** Cached positions over which attention is timed. */
+const contexts = [positions, 1024] as const
+
+/** Rows that a call may have. */
+export const mostTimedRows: number = positions
+
+/** Bytes of weights that a call reads. */
+export function weightBytes({ weight }: Subject): number | undefined {
+  return weight && byteSize(weight.dtype, weight.shape)
+}
+
+/** Every op, those with weights for each type. */
 export function timedSubjects(dtypes: readonly WeightDType[]): Subject[] {
   const rowsOf = (space: Workspace, random: Random, rows: number, width: number): Tensor =>
     space.values(floats(random, rows * width), [rows, width])
@@ -53,6 +75,7 @@ export function timedSubjects(dtypes: readonly WeightDType[]): Subject[] {
       op: 'embed',
       dtype,
       shape: `${dtype} [1024, ${hidden}]`,
+      typical: true,
       prepare(space, random, rows) {
         const table = space.weight(makeWeight(floats(random, 1024 * hidden), [1024, hidden], dtype))
         const out = space.unset([rows, hidden])
@@ -60,20 +83,34 @@ export function timedSubjects(dtypes: readonly WeightDType[]): Subject[] {
         return { record: () => space.ops.embed(out, ids, { table }), results: () => [out] }
       },
     },
-    {
-      op: 'linear',
-      dtype,
-      shape: `${dtype} [${inner}, ${hidden}]`,
-      weightBytes: byteSize(dtype, [inner, hidden]),
-      prepare(space, random, rows) {
-        const weight = space.weight(makeWeight(floats(random, inner * hidden), [inner, hidden], dtype))
-        const x = rowsOf(space, random, rows, hidden)
-        const out = space.unset([rows, inner])
-        return { record: () => space.ops.linear(out, x, { weight }), results: () => [out] }
-      },
-    },
+    ...projections.map(({ names, shape }, i): Subject => {
+      const [size, inSize] = shape
+      return {
+        op: 'linear',
+        dtype,
+        shape: `${dtype} [${size}, ${inSize}] (${names})`,
+        typical: i === 0,
+        weight: { shape, dtype },
+        prepare(space, random, rows) {
+          const weight = space.weight({ shape, dtype, data: tallWeight(random, shape, dtype) })
+          const x = rowsOf(space, random, rows, inSize)
+          const out = space.unset([rows, size])
+          return { record: () => space.ops.linear(out, x, { weight }), results: () => [out] }
+        },
+      }
+    }),
   ])
   return [...ofWeights, ...plainSubjects(rowsOf)]
+}
+
+/** The bytes of a weight, the rows of which repeat after a while: a large one takes long to make. */
+function tallWeight(random: Random, [size, inSize]: readonly [number, number], dtype: WeightDType): Uint8Array {
+  const own = Math.min(size, inner)
+  const { data } = makeWeight(floats(random, own * inSize), [own, inSize], dtype)
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  const all = new Uint8Array(byteSize(dtype, [size, inSize]))
+  for (let at = 0; at < all.length; at += bytes.length) all.set(bytes.subarray(0, all.length - at), at)
+  return all
 }
 
 function plainSubjects(
@@ -84,6 +121,7 @@ function plainSubjects(
     {
       op: 'rmsNorm',
       shape: `[rows, ${hidden}]`,
+      typical: true,
       prepare(space, random, rows) {
         const x = rowsOf(space, random, rows, hidden)
         const weight = space.values(floats(random, hidden), [hidden])
@@ -94,6 +132,7 @@ function plainSubjects(
     {
       op: 'rope',
       shape: `[rows, ${hidden}]`,
+      typical: true,
       prepare(space, random, rows) {
         const x = rowsOf(space, random, rows, hidden)
         const table = rowsOf(space, random, positions, headSize / 2)
@@ -106,6 +145,7 @@ function plainSubjects(
     {
       op: 'storeKV',
       shape: `[rows, ${kvWidth}]`,
+      typical: true,
       prepare(space, random, rows) {
         const x = rowsOf(space, random, rows, kvWidth)
         const cache = space.cache({ layers: 1, width: kvWidth, capacity: positions })
@@ -113,22 +153,26 @@ function plainSubjects(
         return { record: () => space.ops.storeKV(x, x, options), results: readerOf(space, random, cache, rows) }
       },
     },
-    {
-      op: 'attention',
-      shape: `heads ${heads}:${kvHeads} of ${headSize} at ${positions}`,
-      prepare(space, random, rows) {
-        const sequence = newSequence(space, { layers: 1, width: kvWidth, capacity: positions })
-        storeRandom(space, random, [{ sequence, start: 0, count: positions }])
-        const queries = rowsOf(space, random, rows, heads * headSize)
-        const out = space.unset([rows, heads * headSize])
-        const segments = segmentsOf([{ sequence, start: positions - rows, count: rows }])
-        const options = { layer: 0, segments, headSize, scale: 0.125 }
-        return { record: () => space.ops.attention(out, queries, options), results: () => [out] }
-      },
-    },
+    ...contexts.map(
+      (context, i): Subject => ({
+        op: 'attention',
+        shape: `heads ${heads}:${kvHeads} of ${headSize} at ${context}`,
+        typical: i === 0,
+        prepare(space, random, rows) {
+          const sequence = newSequence(space, { layers: 1, width: kvWidth, capacity: context })
+          storeRandom(space, random, [{ sequence, start: 0, count: context }])
+          const queries = rowsOf(space, random, rows, heads * headSize)
+          const out = space.unset([rows, heads * headSize])
+          const segments = segmentsOf([{ sequence, start: context - rows, count: rows }])
+          const options = { layer: 0, segments, headSize, scale: 0.125 }
+          return { record: () => space.ops.attention(out, queries, options), results: () => [out] }
+        },
+      }),
+    ),
     {
       op: 'swiglu',
       shape: `[rows, ${inner}]`,
+      typical: true,
       prepare(space, random, rows) {
         const gate = rowsOf(space, random, rows, inner)
         const up = rowsOf(space, random, rows, inner)
@@ -139,6 +183,7 @@ function plainSubjects(
     {
       op: 'copyRows',
       shape: `[rows, ${hidden}]`,
+      typical: true,
       prepare(space, random, rows) {
         const x = rowsOf(space, random, rows + 1, hidden)
         const outs = Array.from({ length: keptOutputs }, () => space.unset([rows, hidden]))
@@ -154,6 +199,7 @@ function plainSubjects(
     {
       op: 'copyKV',
       shape: `[rows, ${kvWidth}]`,
+      typical: true,
       prepare(space, random, rows) {
         const make = () => newSequence(space, { layers: 1, width: kvWidth, capacity: positions })
         const [out, source] = [make(), make()]
@@ -169,6 +215,7 @@ function plainSubjects(
     {
       op: 'select',
       shape: `[rows, ${vocabulary}]`,
+      typical: true,
       prepare(space, random, rows) {
         const logits = rowsOf(space, random, rows, vocabulary)
         const outs = Array.from({ length: keptOutputs }, () => {

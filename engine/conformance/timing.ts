@@ -4,7 +4,7 @@ import type { Backend, OpName } from '../backend.ts'
 import type { WeightDType } from '../dtype.ts'
 import { AbortError } from '../errors.ts'
 import { randomFor } from './random.ts'
-import { type Subject, timeCalls, timedSubjects } from './subjects.ts'
+import { type Subject, timeCalls, timedSubjects, weightBytes } from './subjects.ts'
 import { inWorkspace } from './workspace.ts'
 
 export interface OpTime {
@@ -31,12 +31,13 @@ export async function timeOps(backend: Backend, options: TimeOptions = {}): Prom
   const { ops, dtypes = backend.capabilities.dtypes, signal } = options
   const times: OpTime[] = []
   for (const subject of timedSubjects(dtypes)) {
-    if (ops && !ops.includes(subject.op)) continue
-    const { op, dtype, shape, weightBytes } = subject
+    if (!subject.typical || (ops && !ops.includes(subject.op))) continue
+    const { op, dtype, shape } = subject
+    const bytes = weightBytes(subject)
     try {
       const oneRow = await time(backend, subject, 1, signal)
       const eightRows = await time(backend, subject, 8, signal)
-      const gigabytesPerSecond = weightBytes === undefined ? undefined : weightBytes / oneRow / 1000
+      const gigabytesPerSecond = bytes === undefined ? undefined : bytes / oneRow / 1000
       times.push({ op, dtype, shape, oneRow, eightRows, gigabytesPerSecond })
     } catch (error) {
       if (error instanceof AbortError) throw error

@@ -8,7 +8,7 @@ export interface Workspace {
   readonly ops: Ops
   /** An uploaded copy of numbers. */
   values(data: HostArray, shape: readonly number[]): Tensor
-  weight(weight: Weight): Tensor
+  weight(weight: Pick<Weight, 'data' | 'shape' | 'dtype'>): Tensor
   /** f32, full of NaN, so that a value which a kernel does not write shows. */
   poisoned(shape: readonly number[]): Tensor
   /** An arena, apart from the one of `unset`. */

@@ -195,18 +195,34 @@ describe('drafthorse bench', () => {
     }
   })
 
-  it('ops has a figure for each op, type and number of rows asked for', async () => {
-    const args = ['bench', 'ops', '--op', 'rmsNorm', 'linear', '--rows', '1,3', '--seconds', '0.01', '--json']
-    const { code, stdout } = await run(args)
+  it('ops has a figure for each op, shape and number of rows asked for', async () => {
+    const asked = ['--op', 'rmsNorm', 'attention', '--rows', '1,3,1', '--threads', '1', '--seconds', '0.01']
+    const { code, stdout } = await run(['bench', 'ops', ...asked, '--json'])
     assert.equal(code, 0)
-    const { format, ops } = JSON.parse(stdout)
-    assert.equal(format, 'drafthorse/bench-ops@1')
-    const found = ops.map((op: { op: string; dtype?: string; rows: number }) => `${op.op} ${op.dtype ?? ''} ${op.rows}`)
-    const linear = ['f32', 'bf16', 'q8_0', 'q4_0', 'q4_1'].flatMap((dtype) => [
-      `linear ${dtype} 1`,
-      `linear ${dtype} 3`,
-    ])
-    assert.deepEqual(found.toSorted(), [...linear, 'rmsNorm  1', 'rmsNorm  3'].toSorted())
+    const { format, backend, threads, ops } = JSON.parse(stdout)
+    assert.deepEqual([format, backend, threads], ['drafthorse/bench-ops@1', 'wasm', 1])
+    const at = (context: number, rows: number): string => `attention heads 9:3 of 64 at ${context} ${rows}`
+    assert.deepEqual(
+      ops.map((op: { op: string; shape: string; rows: number }) => `${op.op} ${op.shape} ${op.rows}`),
+      ['rmsNorm [rows, 576] 1', 'rmsNorm [rows, 576] 3', at(256, 1), at(256, 3), at(1024, 1), at(1024, 3)],
+    )
     for (const { microseconds } of ops) assert.ok(microseconds.low > 0 && microseconds.low <= microseconds.high)
+    const { stdout: text } = await run(['bench', 'ops', '--op', 'attention', '--rows', '2', '--seconds', '0.01'])
+    assert.match(text, /attention +heads 9:3 of 64 at 256 +\d.*\nattention +heads 9:3 of 64 at 1024 +\d/)
   })
+
+  for (const [option, value, says] of [
+    ['--op', 'softmax', /Allowed choices are .*rmsNorm.*select/],
+    ['--rows', '0', /numbers from 1 to 256/],
+    ['--rows', '1,257', /numbers from 1 to 256/],
+    ['--seconds', 'abc', /a number of seconds above 0/],
+    ['--seconds', '0', /a number of seconds above 0/],
+    ['--threads', '0', /a whole number from 1/],
+  ] as const) {
+    it(`ops refuses ${option} ${value}`, async () => {
+      const { code, stdout, stderr } = await run(['bench', 'ops', option, value])
+      assert.deepEqual([code, stdout], [1, ''])
+      assert.match(stderr, says)
+    })
+  }
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { type Backend, openBackend, withOps } from 'drafthorse/engine'
 import { reference } from 'drafthorse/engine/reference'
 import { randomFor } from '../../../engine/conformance/random.ts'
-import { type Subject, timeCalls, timedSubjects } from '../../../engine/conformance/subjects.ts'
+import { type Subject, timeCalls, timedSubjects, weightBytes } from '../../../engine/conformance/subjects.ts'
 import { inWorkspace } from '../../../engine/conformance/workspace.ts'
 import { expectTfjs, openTfjs } from '../tfjs/peers.ts'
 
@@ -21,8 +21,22 @@ async function operations(backend: Backend, subject: Subject, calls: number): Pr
 }
 
 describe('a timed call', () => {
-  for (const subject of timedSubjects(['f32'])) {
-    it(`of ${subject.op} is computed each time, also where work is put off`, async function () {
+  it('of linear has each shape of a Llama for each type, of attention two contexts, and one of each is typical', () => {
+    const subjects = timedSubjects(['f32', 'q8_0'])
+    const shapesOf = (wanted: string): string[] => subjects.flatMap(({ op, shape }) => (op === wanted ? [shape] : []))
+    for (const dtype of ['f32', 'q8_0']) {
+      const shapes = ['[1536, 576]', '[576, 576]', '[192, 576]', '[576, 1536]', '[49152, 576]']
+      for (const shape of shapes) assert.ok(shapesOf('linear').some((text) => text.startsWith(`${dtype} ${shape} (`)))
+    }
+    assert.equal(shapesOf('linear').length, 10)
+    assert.equal(shapesOf('attention').length, 2)
+    const typical = subjects.flatMap(({ op, dtype, typical }) => (typical ? [`${op} ${dtype}`] : []))
+    assert.deepEqual(typical.toSorted(), [...new Set(subjects.map(({ op, dtype }) => `${op} ${dtype}`))].toSorted())
+  })
+
+  // The largest is as the others, and takes its time.
+  for (const subject of timedSubjects(['f32']).filter((each) => (weightBytes(each) ?? 0) < 2 ** 25)) {
+    it(`of ${subject.op} ${subject.shape} is computed each time, also where work is put off`, async function () {
       await expectTfjs(this, 'tfjs:cpu')
       const backend = await openTfjs('tfjs:cpu')
       try {
@@ -39,7 +53,7 @@ describe('a timed call', () => {
       }
     })
 
-    it(`of ${subject.op} is seen in what is read`, async () => {
+    it(`of ${subject.op} ${subject.shape} is seen in what is read`, async () => {
       const seen = async (backend: Backend): Promise<unknown> => {
         const read = await inWorkspace(backend, async (space) => {
           const prepared = subject.prepare(space, randomFor(1, subject.op), rows)
