@@ -81,8 +81,11 @@ export function bestLength(acceptance: number, costs: Costs): { draftLength: num
   return best
 }
 
-/** Found by halving: a draft that is right more often never brings less. */
-function breakEven(costs: Costs): number {
+/**
+ * The acceptance from which on drafting is faster than plain decoding; 1 where none is. Found by halving: a draft that is
+ * right more often never brings less.
+ */
+export function breakEven(costs: Costs): number {
   let [low, high] = [0, 1]
   if (bestLength(1, costs).speedup <= 1) return 1
   while (high - low > 1e-4) {

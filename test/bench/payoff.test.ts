@@ -1,7 +1,7 @@
 // What follows from measured costs, and models of a shape alone. What they cost is nobody's to assert.
 import assert from 'node:assert/strict'
 import { openBackend, type WeightSpec } from 'drafthorse/engine'
-import { bestLength, payoff } from '../../bench/payoff.ts'
+import { bestLength, breakEven, payoff } from '../../bench/payoff.ts'
 import { randomLlama, shapes } from '../../bench/shapes.ts'
 import { OutOfMemoryError } from '../../engine/errors.ts'
 import { createTurn } from '../../engine/turn.ts'
@@ -31,10 +31,27 @@ describe('the best draft length', () => {
   })
 })
 
+describe('the acceptance that pays', () => {
+  it('gives plain speed, and a little more of it more than that', () => {
+    for (const draftCost of [0.1, 0.25, 0.6]) {
+      const costs = { draftCost, verifyCosts: [1, 1.1, 1.2, 1.4, 1.9] }
+      const least = breakEven(costs)
+      assert.ok(least > 0 && least < 1)
+      assert.equal(bestLength(least - 2e-4, costs).speedup, 1)
+      const { speedup } = bestLength(least, costs)
+      assert.ok(speedup > 1 && speedup < 1.001, `${least} gives ${speedup}`)
+    }
+  })
+
+  it('is 1 where even drafts that are always right bring nothing', () => {
+    assert.equal(breakEven({ draftCost: 1, verifyCosts: [1, 1.1, 1.2] }), 1)
+  })
+})
+
 describe('a model of a shape', () => {
   const config = { ...shapes['smollm2-135m']!, vocabSize: 64, hiddenSize: 48, intermediateSize: 32, numHiddenLayers: 4 }
 
-  it('pays from an acceptance that gives exactly plain speed, and gains grow with acceptance', async () => {
+  it('has its passes measured, and what follows from them', async () => {
     const backend = await openBackend('reference')
     const llama = await randomLlama(backend, config, { dtype: 'f32', turn })
     const settings = { shares: [0.5, 1], acceptances: [0, 0.5, 1], longest: 3, context: 5, repeats: 3, turn }
@@ -44,12 +61,17 @@ describe('a model of a shape', () => {
       [1, 2, 3, 4].map((count) => [count, 0]),
     )
     const verifyCosts = passes.map(({ ratio }) => ratio)
-    for (const { draftCost, breakEven, gains } of rows) {
-      const speedups = gains.map(({ speedup }) => speedup)
-      assert.deepEqual(speedups, speedups.toSorted())
-      assert.deepEqual(gains[0], { acceptance: 0, draftLength: 0, speedup: 1 })
-      const { speedup } = bestLength(breakEven, { draftCost, verifyCosts })
-      assert.ok(breakEven === 1 ? speedup === 1 : speedup > 1 && speedup < 1.001, `${breakEven} gives ${speedup}`)
+    assert.deepEqual(
+      rows.map(({ share }) => share),
+      [0.5, 1],
+    )
+    for (const { draftCost, breakEven: least, gains } of rows) {
+      const costs = { draftCost, verifyCosts }
+      assert.equal(least, breakEven(costs))
+      assert.deepEqual(
+        gains,
+        [0, 0.5, 1].map((acceptance) => ({ acceptance, ...bestLength(acceptance, costs) })),
+      )
     }
     llama.free()
     assert.deepEqual(backend.memory(), { tensors: 0, caches: 0, arenas: 0, bytes: 0 })

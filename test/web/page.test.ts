@@ -139,30 +139,28 @@ describe('the page in web/', () => {
         assert.match((await tab.textContent('#speed'))!, /^[1-9]\d*$/)
       })
 
-      it('stops in the round that runs, and within a second', async () => {
+      it('stops in the round that runs', async () => {
         const tab = await openReady({ isolated })
         await tab.fill('#length', '500')
-        const { late, ms } = await tab.evaluate(
+        const late = await tab.evaluate(
           () =>
-            new Promise<{ late: number; ms: number }>((resolve) => {
-              let [seen, clicked] = [0, 0]
+            new Promise<number>((resolve) => {
+              let [seen, clicked] = [0, false]
               new MutationObserver(() => {
                 const tokens = Number(document.querySelector('#tokens')?.textContent)
                 if (document.body.dataset['state'] === 'ready') {
-                  resolve({ late: tokens - seen, ms: performance.now() - clicked })
-                } else if (clicked === 0 && tokens >= 8) {
+                  resolve(tokens - seen)
+                } else if (!clicked && tokens >= 8) {
                   seen = tokens
-                  clicked = performance.now()
+                  clicked = true
                   document.querySelector<HTMLElement>('#stop')?.click()
                 }
               }).observe(document.body, { subtree: true, childList: true, attributes: true })
               document.querySelector<HTMLElement>('#tell')?.click()
             }),
         )
-        console.log(`        stopped after ${ms.toFixed(0)} ms`)
         assert.match((await tab.textContent('#status'))!, /^Stopped/)
         assert.ok(late >= 0 && late <= mostInRound, `${late} tokens came after the click`)
-        assert.ok(ms < 1000, `${ms} ms`)
       })
     })
   }
