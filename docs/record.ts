@@ -1,9 +1,11 @@
-// Records the two stories of `npm start` as an SVG that plays itself, with the times at which the tokens really came.
+// Records the two stories of `npm start` as an SVG that plays itself, in slow motion: tokens come faster than anyone reads.
 // Usage: npx tsx docs/record.ts > docs/two-stories.svg
 
 import { type GenerationResult, generate, loadModel, type Model } from 'drafthorse'
 
 const columns = 92
+/** Seconds of the picture for one of the recording. */
+const slower = 20
 const lineHeight = 20
 const charWidth = 8.4
 const margin = 20
@@ -27,7 +29,7 @@ async function story(
   let at = start
   for await (const event of stream) {
     if (event.type !== 'token') continue
-    at = start + (performance.now() - began) / 1000
+    at = start + ((performance.now() - began) / 1000) * slower
     pieces.push({ text: event.text, at, style: event.source === 'draft' ? 'accepted' : 'plain' })
   }
   return { pieces, result: await stream.result, end: at }
@@ -104,9 +106,9 @@ async function main(): Promise<void> {
   const end = speculative.end + 0.5
   const lines = wrap([
     { text: '$ npm start\n\n', at: 0, style: 'dim' },
-    { text: 'Plain decoding\n', at: 1, style: 'bold' },
+    { text: `Plain decoding, ${slower} times slower than it was\n`, at: 1, style: 'bold' },
     ...plain.pieces,
-    { text: '\n\nSelf-speculative decoding, drafted tokens in green\n', at: next, style: 'bold' },
+    { text: '\n\nSelf-speculative decoding, as much slower, drafted tokens in green\n', at: next, style: 'bold' },
     ...speculative.pieces,
     { text: `\n\n${figures.slice(0, 2).join(' ')}\n`, at: end, style: 'bold' },
     { text: figures.slice(2).join(' '), at: end, style: 'bold' },
