@@ -3,12 +3,16 @@
 
 import { platform } from '#workers'
 import type { OpenOptions } from '../backend.ts'
+import { ArgumentError } from '../errors.ts'
 import { binary } from './binary.ts'
 import { type Crew, createCrew, createSoloist } from './crew.ts'
 import type { Heap } from './heap.ts'
 
 /** By default; more would wait for each other longer than they save, unless the model is large. */
 const mostThreads = 8
+
+/** Far below `noShare` in control.ts. */
+const roomForThreads = 1024
 
 let compiled: Promise<WebAssembly.Module> | undefined
 
@@ -27,7 +31,11 @@ export function freeMemory(): number | undefined {
   return platform.freeMemory()
 }
 
+/** Throws {@link ArgumentError} for more threads than a list has room for. */
 export async function createThreads(heap: Heap, { threads: asked, workerUrl }: OpenOptions): Promise<Crew> {
+  if (asked !== undefined && asked > roomForThreads) {
+    throw new ArgumentError(`threads is ${asked}, and the wasm backend runs ${roomForThreads} at most`)
+  }
   const module = await compile()
   if (withoutThreads() !== undefined) return createSoloist(module, heap)
   return createCrew(module, heap, { platform, threads: asked ?? Math.min(platform.cores(), mostThreads), workerUrl })

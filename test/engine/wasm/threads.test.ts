@@ -118,6 +118,9 @@ describe('threads of the wasm backend', () => {
     assert.equal(frees, allocations)
   })
 
+  it('are not more than a list has shares for', () =>
+    assert.rejects(openBackend('wasm', { threads: 1025 }), { code: 'ERR_ARGUMENT', message: /1025.*1024 at most/ }))
+
   it('do not keep the process alive', () => {
     const code = `
       const { openBackend } = await import('drafthorse/engine')
