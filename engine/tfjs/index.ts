@@ -4,6 +4,7 @@
 import { platform } from '#tfjs'
 import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
 import { BackendUnavailableError } from '../errors.ts'
+import { freeMemory } from '../free-memory.ts'
 import { createBackend } from './backend.ts'
 import { createDevice, type Device, type RowLimits } from './device.ts'
 import { counted, noQuirks, publicEager } from './eager.ts'
@@ -79,7 +80,7 @@ async function open(
     room: {
       tensor: () => (isGpu(name) ? largestTensor(tf, name) : undefined),
       // What a GPU has free it does not tell.
-      all: () => (kind === 'hardware' ? undefined : platform.freeMemory()),
+      all: () => (kind === 'hardware' ? undefined : freeMemory()),
     },
     async fit(shapes) {
       // wasm and cpu have one kernel for products of all shapes, and a GPU's in software is one too, and slow.

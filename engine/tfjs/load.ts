@@ -28,8 +28,6 @@ export interface Platform {
   load(name: TfjsName, options: { readonly threads: number | undefined }): Promise<Loaded>
   /** Threads that TensorFlow runs: its library takes their number when it is loaded, and keeps it. */
   tensorflowThreads(): number
-  /** Bytes of memory that are free, where that can be told. */
-  freeMemory(): number | undefined
 }
 
 /** What to type to get a backend. */

@@ -33,7 +33,6 @@ export const platform: Platform = {
     return { tf: asTf(modules.get('@tensorflow/tfjs-core')), modules, failures: [] }
   },
   tensorflowThreads: () => 1,
-  freeMemory: () => undefined,
 }
 
 async function importAll(name: TfjsName): Promise<Map<string, unknown>> {

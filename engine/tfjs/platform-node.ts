@@ -35,9 +35,6 @@ export const platform: Platform = {
   },
 
   tensorflowThreads: () => Number(process.env[threadsVariable]) || availableParallelism(),
-
-  // Missing before Node 20.13, and 0 where the system does not tell.
-  freeMemory: () => process.availableMemory?.() || undefined,
 }
 
 /** Packages, and where from they are found. */

@@ -1,7 +1,7 @@
 // The threads of a backend: hands them lists, one at a time, and waits without holding the calling thread.
 
 import { BackendCrashedError } from '../errors.ts'
-import { ended, noShare, ticket } from './control.ts'
+import { ended, ticket } from './control.ts'
 import type { Heap } from './heap.ts'
 import type { Platform, Thread } from './platform.ts'
 import { begin, instantiate } from './work.ts'
@@ -18,7 +18,6 @@ export interface Crew {
 /** No threads: lists run where they are handed over. */
 export function createSoloist(module: WebAssembly.Module, heap: Heap): Crew {
   const kernels = instantiate({ module, memory: heap.memory })
-  Atomics.store(heap.words(), ticket, noShare)
   let failure: BackendCrashedError | undefined
   return {
     threads: 1,
@@ -54,7 +53,6 @@ export function createCrew(
     for (const member of members) void member.end()
   }
 
-  Atomics.store(heap.words(), ticket, noShare)
   const members: Thread[] = Array.from({ length: threads }, () =>
     platform.start({ module, memory: heap.memory, threads }, { onDone: () => pending?.resolve(), onFail, workerUrl }),
   )

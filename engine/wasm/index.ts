@@ -1,10 +1,12 @@
 // The wasm backend: WebAssembly SIMD kernels, on threads that share one memory.
 
+import { platform } from '#workers'
 import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
+import { freeMemory } from '../free-memory.ts'
 import { createBackend } from './backend.ts'
 import { createHeap } from './heap.ts'
 import type { WasmTensor } from './tensor.ts'
-import { createThreads, freeMemory, withoutThreads } from './threads.ts'
+import { createThreads } from './threads.ts'
 
 export { type Limits, measureLimits } from './limits.ts'
 export type { WasmTensor } from './tensor.ts'
@@ -29,7 +31,7 @@ function createModule(): WasmModule {
     const heap = createHeap(counts, freeMemory)
     const crew = await createThreads(heap, options)
     const { threads } = crew
-    const solo = withoutThreads()
+    const solo = platform.withoutThreads()
     const device = `WebAssembly SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
     return createBackend({
       heap,

@@ -7,7 +7,6 @@ const unloaded =
 
 export const platform: Platform = {
   cores: () => navigator.hardwareConcurrency,
-  freeMemory: () => undefined,
   withoutThreads() {
     if (typeof Worker === 'undefined') return 'this browser has no workers here'
     if (!globalThis.crossOriginIsolated) {

@@ -6,7 +6,6 @@ import type { Platform } from './platform.ts'
 
 export const platform: Platform = {
   cores: availableParallelism,
-  freeMemory: () => process.availableMemory() || undefined,
   withoutThreads: () => undefined,
   start(setup, { onDone, onFail }) {
     // Without the flags of this process: a loader, for example, would only make it start later.

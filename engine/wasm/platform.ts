@@ -25,8 +25,6 @@ export interface StartOptions {
 export interface Platform {
   /** Threads that it can run at once. */
   cores(): number
-  /** Bytes that the system has left for this process; undefined where it does not tell. */
-  freeMemory(): number | undefined
   /** Why there can be no threads here, or nothing. */
   withoutThreads(): string | undefined
   /** `onFail` is called once, when the thread ended by an error, or could not begin. */

@@ -5,6 +5,7 @@ import { platform } from '#workers'
 import type { OpenOptions } from '../backend.ts'
 import { ArgumentError } from '../errors.ts'
 import { binary } from './binary.ts'
+import { noShare, ticket } from './control.ts'
 import { type Crew, createCrew, createSoloist } from './crew.ts'
 import type { Heap } from './heap.ts'
 
@@ -21,22 +22,13 @@ function compile(): Promise<WebAssembly.Module> {
   return compiled
 }
 
-/** Why there can be no threads here but the calling one, or nothing. */
-export function withoutThreads(): string | undefined {
-  return platform.withoutThreads()
-}
-
-/** Bytes that the system has left for this process; undefined where it does not tell. */
-export function freeMemory(): number | undefined {
-  return platform.freeMemory()
-}
-
 /** Throws {@link ArgumentError} for more threads than a list has room for. */
 export async function createThreads(heap: Heap, { threads: asked, workerUrl }: OpenOptions): Promise<Crew> {
   if (asked !== undefined && asked > roomForThreads) {
     throw new ArgumentError(`threads is ${asked}, and the wasm backend runs ${roomForThreads} at most`)
   }
   const module = await compile()
-  if (withoutThreads() !== undefined) return createSoloist(module, heap)
+  Atomics.store(heap.words(), ticket, noShare)
+  if (platform.withoutThreads() !== undefined) return createSoloist(module, heap)
   return createCrew(module, heap, { platform, threads: asked ?? Math.min(platform.cores(), mostThreads), workerUrl })
 }
