@@ -7,7 +7,7 @@
 // first: those of the first words' q go with the first eight of the activations of `quantize.ts`, the second with the
 // next, and so on. Then four scales, and for q4_1 four offsets, in 16 bits. D says which: bytes of a row's scale and offset.
 
-import { sums } from './dot'
+import { addScaled, sums } from './dot'
 
 /** Bytes of a block of four rows: D is `u16` for q4_0, `u32` for q4_1. */
 export function groupBytesQ4<D>(): u32 {
@@ -42,10 +42,10 @@ export function dotsQ4<D>(x: usize, blocks: usize, w: usize, scales: usize, size
     const x1 = v128.load(x, 16)
     const x2 = v128.load(x, 32)
     const x3 = v128.load(x, 48)
-    a = scaled(a, v128.load32_splat(scales), blockSum(w, low, x0, x1, x2, x3))
-    b = scaled(b, v128.load32_splat(scales, 4), blockSum(w + 16, low, x0, x1, x2, x3))
-    c = scaled(c, v128.load32_splat(scales, 8), blockSum(w + 32, low, x0, x1, x2, x3))
-    d = scaled(d, v128.load32_splat(scales, 12), blockSum(w + 48, low, x0, x1, x2, x3))
+    a = addScaled(a, v128.load32_splat(scales), blockSum(w, low, x0, x1, x2, x3))
+    b = addScaled(b, v128.load32_splat(scales, 4), blockSum(w + 16, low, x0, x1, x2, x3))
+    c = addScaled(c, v128.load32_splat(scales, 8), blockSum(w + 32, low, x0, x1, x2, x3))
+    d = addScaled(d, v128.load32_splat(scales, 12), blockSum(w + 48, low, x0, x1, x2, x3))
     scales += 16
     w += groupBytesQ4<D>()
   }
@@ -61,10 +61,6 @@ export function dotsQ4<D>(x: usize, blocks: usize, w: usize, scales: usize, size
 /** The offsets of a block of four rows. */
 export function offsetsOf<D>(w: usize, scales: v128): v128 {
   return sizeof<D>() == 4 ? halves(w + 72) : f32x4.mul(scales, f32x4.splat(-8))
-}
-
-function scaled(sum: v128, scale: v128, block: v128): v128 {
-  return f32x4.add(sum, f32x4.mul(scale, f32x4.convert_i32x4_s(block)))
 }
 
 /** Four sums of eight products: one row's 32 weights at `w`, times 32 activations. `low` has the lowest bits of a word. */

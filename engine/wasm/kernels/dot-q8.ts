@@ -3,7 +3,7 @@
 // Weights come in groups of four rows (see `pack.ts`): block by block, the 32 bytes of each row in the order of
 // `quantize.ts`, then their four scales.
 
-import { sums } from './dot'
+import { addScaled, sums } from './dot'
 
 /** Bytes of a block of four rows. */
 export const groupBytesQ8: u32 = 144
@@ -21,17 +21,13 @@ export function dotsQ8(x: usize, w: usize, size: u32): v128 {
     const x2 = v128.load(x, 32)
     const x3 = v128.load(x, 48)
     const scales = v128.load(w, 128)
-    a = scaled(a, f32x4.shuffle(scales, scales, 0, 0, 0, 0), blockSum(w, x0, x1, x2, x3))
-    b = scaled(b, f32x4.shuffle(scales, scales, 1, 1, 1, 1), blockSum(w + 32, x0, x1, x2, x3))
-    c = scaled(c, f32x4.shuffle(scales, scales, 2, 2, 2, 2), blockSum(w + 64, x0, x1, x2, x3))
-    d = scaled(d, f32x4.shuffle(scales, scales, 3, 3, 3, 3), blockSum(w + 96, x0, x1, x2, x3))
+    a = addScaled(a, f32x4.shuffle(scales, scales, 0, 0, 0, 0), blockSum(w, x0, x1, x2, x3))
+    b = addScaled(b, f32x4.shuffle(scales, scales, 1, 1, 1, 1), blockSum(w + 32, x0, x1, x2, x3))
+    c = addScaled(c, f32x4.shuffle(scales, scales, 2, 2, 2, 2), blockSum(w + 64, x0, x1, x2, x3))
+    d = addScaled(d, f32x4.shuffle(scales, scales, 3, 3, 3, 3), blockSum(w + 96, x0, x1, x2, x3))
     w += groupBytesQ8
   }
   return sums(a, b, c, d)
-}
-
-function scaled(sum: v128, scale: v128, block: v128): v128 {
-  return f32x4.add(sum, f32x4.mul(scale, f32x4.convert_i32x4_s(block)))
 }
 
 /** Four sums of eight products: one row's 32 weights at `w`, times 32 activations. */

@@ -39,48 +39,15 @@ export class Multiply {
   repeats: u32
 }
 
-/** Multiplications and additions of a repeat. */
 export function multiply(c: Multiply, thread: u32): void {
-  const sum = c.inPairs ? multiplyPairs(c.repeats) : multiplyFloats(c.repeats)
+  const sum = c.inPairs
+    ? chains<i16>(c.repeats, i16x8.splat(3), i32x4.splat(5))
+    : chains<f32>(c.repeats, f32x4.splat(0.75), f32x4.splat(0.25))
   store<i32>(c.out + thread * 4, i32x4.extract_lane(sum, 0))
 }
 
-/** Twelve chains, so that none of them is waited for. */
-function multiplyFloats(repeats: u32): v128 {
-  const factor = f32x4.splat(0.75)
-  const step = f32x4.splat(0.25)
-  let a = f32x4.splat(0)
-  let b = f32x4.splat(1)
-  let c = f32x4.splat(2)
-  let d = f32x4.splat(3)
-  let e = f32x4.splat(4)
-  let f = f32x4.splat(5)
-  let g = f32x4.splat(6)
-  let h = f32x4.splat(7)
-  let i = f32x4.splat(8)
-  let j = f32x4.splat(9)
-  let k = f32x4.splat(10)
-  let l = f32x4.splat(11)
-  for (; repeats > 0; repeats--) {
-    a = f32x4.add(f32x4.mul(a, factor), step)
-    b = f32x4.add(f32x4.mul(b, factor), step)
-    c = f32x4.add(f32x4.mul(c, factor), step)
-    d = f32x4.add(f32x4.mul(d, factor), step)
-    e = f32x4.add(f32x4.mul(e, factor), step)
-    f = f32x4.add(f32x4.mul(f, factor), step)
-    g = f32x4.add(f32x4.mul(g, factor), step)
-    h = f32x4.add(f32x4.mul(h, factor), step)
-    i = f32x4.add(f32x4.mul(i, factor), step)
-    j = f32x4.add(f32x4.mul(j, factor), step)
-    k = f32x4.add(f32x4.mul(k, factor), step)
-    l = f32x4.add(f32x4.mul(l, factor), step)
-  }
-  return total(total(a, b, c, d), total(e, f, g, h), total(i, j, k, l), step)
-}
-
-function multiplyPairs(repeats: u32): v128 {
-  const factor = i16x8.splat(3)
-  const step = i32x4.splat(5)
+/** Twelve chains of `a * factor + step`, so that none of them is waited for; T is what is multiplied. */
+function chains<T>(repeats: u32, factor: v128, step: v128): v128 {
   let a = i32x4.splat(0)
   let b = i32x4.splat(1)
   let c = i32x4.splat(2)
@@ -94,20 +61,25 @@ function multiplyPairs(repeats: u32): v128 {
   let k = i32x4.splat(10)
   let l = i32x4.splat(11)
   for (; repeats > 0; repeats--) {
-    a = i32x4.add(i32x4.dot_i16x8_s(a, factor), step)
-    b = i32x4.add(i32x4.dot_i16x8_s(b, factor), step)
-    c = i32x4.add(i32x4.dot_i16x8_s(c, factor), step)
-    d = i32x4.add(i32x4.dot_i16x8_s(d, factor), step)
-    e = i32x4.add(i32x4.dot_i16x8_s(e, factor), step)
-    f = i32x4.add(i32x4.dot_i16x8_s(f, factor), step)
-    g = i32x4.add(i32x4.dot_i16x8_s(g, factor), step)
-    h = i32x4.add(i32x4.dot_i16x8_s(h, factor), step)
-    i = i32x4.add(i32x4.dot_i16x8_s(i, factor), step)
-    j = i32x4.add(i32x4.dot_i16x8_s(j, factor), step)
-    k = i32x4.add(i32x4.dot_i16x8_s(k, factor), step)
-    l = i32x4.add(i32x4.dot_i16x8_s(l, factor), step)
+    a = link<T>(a, factor, step)
+    b = link<T>(b, factor, step)
+    c = link<T>(c, factor, step)
+    d = link<T>(d, factor, step)
+    e = link<T>(e, factor, step)
+    f = link<T>(f, factor, step)
+    g = link<T>(g, factor, step)
+    h = link<T>(h, factor, step)
+    i = link<T>(i, factor, step)
+    j = link<T>(j, factor, step)
+    k = link<T>(k, factor, step)
+    l = link<T>(l, factor, step)
   }
   return total(total(a, b, c, d), total(e, f, g, h), total(i, j, k, l), step)
+}
+
+function link<T>(a: v128, factor: v128, step: v128): v128 {
+  if (isFloat<T>()) return f32x4.add(f32x4.mul(a, factor), step)
+  return i32x4.add(i32x4.dot_i16x8_s(a, factor), step)
 }
 
 function total(a: v128, b: v128, c: v128, d: v128): v128 {
