@@ -2,6 +2,7 @@
 
 import { Command, InvalidArgumentError } from 'commander'
 import { benchDecode, type DecodeBench } from '../../bench/decode.ts'
+import { isBlockType, type WeightDType } from '../../engine/dtype.ts'
 import { type Limits, measureLimits } from '../../engine/wasm/index.ts'
 import type { Model } from '../../model/load-model.ts'
 import { interruptible } from '../interrupt.ts'
@@ -16,7 +17,7 @@ import {
 } from '../model-options.ts'
 import { percent } from '../summary.ts'
 import { formatTable } from '../table.ts'
-import { aboutRun, figure, machine, passTable, runner, typesOf } from './report.ts'
+import { aboutRun, figure, machine, passTable, print, runner, typesOf, withProgress } from './report.ts'
 
 interface Options extends ModelOptions {
   readonly prompts?: string
@@ -60,17 +61,17 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
   const file = options.prompts ?? new URL('../../../models/stories/openings.txt', import.meta.url)
   const prompts = await readPrompts(file, options.limit)
   await using model = await loadWithProgress(options, signal)
-  const shows = process.stderr.isTTY
-  const result = await benchDecode(model, {
-    prompts,
-    maxNewTokens: options.maxNewTokens,
-    draftLengths: options.draftLengths,
-    rows: [1, 2, 4, 5, 8],
-    promptTokens: options.promptTokens,
-    signal,
-    ...(shows && { onProgress: (done, total) => void process.stderr.write(`\rrun ${done} of ${total}\u001b[K`) }),
-  })
-  if (shows) process.stderr.write('\r\u001b[K')
+  const result = await withProgress('run', (progress) =>
+    benchDecode(model, {
+      prompts,
+      maxNewTokens: options.maxNewTokens,
+      draftLengths: options.draftLengths,
+      rows: [1, 2, 4, 5, 8],
+      promptTokens: options.promptTokens,
+      signal,
+      ...progress,
+    }),
+  )
   // Our own kernels can be compared with what the machine can do at most.
   const { name: backend, capabilities } = model.backend
   const limits = backend === 'wasm' ? await measureLimits(capabilities.threads) : undefined
@@ -83,7 +84,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     ...result,
     ...(limits && { limits }),
   }
-  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(model, result, limits))
+  print(options.json, report, () => describe(model, result, limits))
   if (result.rows.some(({ identical }) => identical < result.prompts)) process.exitCode = 1
 }
 
@@ -129,5 +130,6 @@ function describe(model: Model, result: DecodeBench, limits: Limits | undefined)
 
 /** Weights in blocks are multiplied as whole numbers. */
 function mostProducts({ summary }: Model, { f32, i16 }: Limits): number {
-  return Object.keys(summary.running).some((dtype) => dtype.startsWith('q')) ? i16 : f32
+  const types = Object.keys(summary.running) as WeightDType[] // its keys, and no others
+  return types.some(isBlockType) ? i16 : f32
 }

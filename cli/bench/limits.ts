@@ -6,7 +6,7 @@ import { type Limits, measureLimits } from '../../engine/wasm/index.ts'
 import { interruptible } from '../interrupt.ts'
 import { numberList } from '../model-options.ts'
 import { formatTable } from '../table.ts'
-import { machine } from './report.ts'
+import { machine, print } from './report.ts'
 
 interface Options {
   readonly threads: number[]
@@ -32,7 +32,7 @@ async function run({ threads, json }: Options, signal: AbortSignal): Promise<voi
     limits.push(await measureLimits(count))
   }
   const report = { format: 'drafthorse/bench-limits@1', ...machine(), limits }
-  process.stdout.write(json ? `${JSON.stringify(report)}\n` : describe(limits))
+  print(json, report, () => describe(limits))
 }
 
 function describe(limits: readonly Limits[]): string {

@@ -8,7 +8,7 @@ import { backendFrom } from '../backend-module.ts'
 import { interruptible } from '../interrupt.ts'
 import { numberList, wholeNumber } from '../model-options.ts'
 import { formatTable } from '../table.ts'
-import { figure, machine, runner } from './report.ts'
+import { figure, machine, print, runner, withProgress } from './report.ts'
 
 interface Options {
   readonly backend: string
@@ -56,19 +56,19 @@ function secondsOf(text: string): number {
 async function run(options: Options, signal: AbortSignal): Promise<void> {
   const { threads } = options
   const backend = await openBackend(await backendFrom(options.backend), { threads })
-  const shows = process.stderr.isTTY
   try {
-    const ops = await benchOps(backend, {
-      ...(options.op && { ops: options.op }),
-      dtypes: backend.capabilities.dtypes,
-      rows: options.rows,
-      seconds: options.seconds,
-      signal,
-      ...(shows && { onProgress: (done, total) => void process.stderr.write(`\rfigure ${done} of ${total}\u001b[K`) }),
-    })
-    if (shows) process.stderr.write('\r\u001b[K')
+    const ops = await withProgress('figure', (progress) =>
+      benchOps(backend, {
+        ...(options.op && { ops: options.op }),
+        dtypes: backend.capabilities.dtypes,
+        rows: options.rows,
+        seconds: options.seconds,
+        signal,
+        ...progress,
+      }),
+    )
     const report = { format: 'drafthorse/bench-ops@1', ...machine(), ...runner(backend), ops }
-    process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(backend, ops))
+    print(options.json, report, () => describe(backend, ops))
   } finally {
     await backend.dispose()
   }

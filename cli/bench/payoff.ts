@@ -11,7 +11,7 @@ import { interruptible } from '../interrupt.ts'
 import { addModelOptions, loadWithProgress, type ModelOptions, wholeNumber } from '../model-options.ts'
 import { percent } from '../summary.ts'
 import { formatTable } from '../table.ts'
-import { aboutRun, machine, passTable, runner } from './report.ts'
+import { aboutRun, machine, passTable, print, runner } from './report.ts'
 
 interface Options extends ModelOptions {
   readonly shape?: string
@@ -53,7 +53,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
   const tell = (name: string, backend: Backend, result: Payoff): void => {
     const about = { format: 'drafthorse/bench-payoff@1', ...machine(), ...runner(backend), model: name }
     const report = { ...about, context: options.context, ...result }
-    process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(name, backend, result))
+    print(options.json, report, () => describe(name, backend, result))
   }
   if (options.shape === undefined) {
     await using model = await loadWithProgress(options, signal)

@@ -16,7 +16,7 @@ import {
 } from '../model-options.ts'
 import { percent } from '../summary.ts'
 import { formatTable } from '../table.ts'
-import { aboutRun, figure, machine, runner, typesOf } from './report.ts'
+import { aboutRun, figure, machine, print, runner, typesOf, withProgress } from './report.ts'
 
 interface Options extends Omit<ModelOptions, 'threads'> {
   readonly threads: number[]
@@ -64,20 +64,20 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
       if (known) await model.dispose()
       else models.push(model)
     }
-    const shows = process.stderr.isTTY
-    const rows = await benchPeers(llama, {
-      prompts: used,
-      maxNewTokens: options.maxNewTokens,
-      models,
-      threads: options.threads,
-      signal,
-      ...(shows && { onProgress: (done, total) => void process.stderr.write(`\rrun ${done} of ${total}\u001b[K`) }),
-    })
-    if (shows) process.stderr.write('\r\u001b[K')
+    const rows = await withProgress('run', (progress) =>
+      benchPeers(llama, {
+        prompts: used,
+        maxNewTokens: options.maxNewTokens,
+        models,
+        threads: options.threads,
+        signal,
+        ...progress,
+      }),
+    )
     const [{ name, backend, summary }] = models as [Model]
     const about = { ...machine(), ...runner(backend), model: name, running: summary.running, llamaCpp: llama.system }
     const report = { format: 'drafthorse/bench-peers@1', ...about, prompts: used.length, rows }
-    process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(models[0]!, used.length, rows))
+    print(options.json, report, () => describe(models[0]!, used.length, rows))
   } finally {
     for (const model of models) await model.dispose()
     await llama.dispose()

@@ -67,6 +67,28 @@ export function passTable(costs: readonly PassCost[]): string {
   )
 }
 
+/** What benchmarks tell of how far they are. */
+export interface Progress {
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+/** Runs `body`; on a terminal with a line on stderr, such as "run 3 of 9", which is wiped in the end. */
+export async function withProgress<T>(what: string, body: (progress: Progress) => Promise<T>): Promise<T> {
+  if (!process.stderr.isTTY) return body({})
+  try {
+    return await body({
+      onProgress: (done, total) => void process.stderr.write(`\r${what} ${done} of ${total}\u001b[K`),
+    })
+  } finally {
+    process.stderr.write('\r\u001b[K')
+  }
+}
+
+/** Prints the report as one line of JSON, or else the text. */
+export function print(json: true | undefined, report: object, text: () => string): void {
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : text())
+}
+
 /** The median, and the quartiles in brackets. */
 export function figure({ median, low, high }: Spread, digits: number): string {
   return `${median.toFixed(digits)} (${low.toFixed(digits)}-${high.toFixed(digits)})`

@@ -163,19 +163,33 @@ function lowestArgMax(tf: Tf, x: TfTensor): TfTensor {
 
 /** The value at the winner's place. `x [rows, n]`. */
 function deepMax(tf: Tf, x: TfTensor): TfTensor {
-  const [rows, size] = [x.shape[0]!, x.shape[1]!]
   const winners = tf.argMax(x, -1)
-  const starts = tf.tensor(
-    Int32Array.from({ length: rows }, (_, row) => row * size),
-    [rows],
-    'int32',
-  )
-  const places = tf.add(winners, starts)
-  const flat = tf.reshape(x, [rows * size])
-  const values = tf.gather(flat, places, 0)
-  const highest = tf.reshape(values, [rows, 1])
-  for (const tensor of [winners, starts, places, flat, values]) tensor.dispose()
+  const starts = tf.tensor(rowStarts(x), [x.shape[0]!], 'int32')
+  const highest = valuesAt(tf, x, { places: winners, starts })
+  winners.dispose()
+  starts.dispose()
   return highest
+}
+
+/** The value of each row of `x [rows, n]` at its place of `places [rows]`, `[rows, 1]`; `starts` are those of the rows. */
+export function valuesAt(
+  { add, gather, reshape }: Pick<Eager, 'add' | 'gather' | 'reshape'>,
+  x: TfTensor,
+  { places, starts }: { places: TfTensor; starts: TfTensor },
+): TfTensor {
+  const rows = x.shape[0]!
+  const flat = reshape(x, [rows * x.shape[1]!])
+  const inFlat = add(places, starts)
+  const values = gather(flat, inFlat, 0)
+  const column = reshape(values, [rows, 1])
+  for (const tensor of [flat, inFlat, values]) tensor.dispose()
+  return column
+}
+
+/** Where the rows of `x [rows, n]` start. */
+export function rowStarts({ shape }: TfTensor): Int32Array {
+  const [rows, size] = [shape[0]!, shape[1]!]
+  return Int32Array.from({ length: rows }, (_, row) => row * size)
 }
 
 /** The same operations, counted. */

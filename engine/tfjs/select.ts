@@ -3,6 +3,7 @@
 
 import type { Selection } from '../backend.ts'
 import type { Device } from './device.ts'
+import { fromHost, rowStarts, valuesAt } from './eager.ts'
 import { matrixOf, rowsOf, type TfjsTensor, valueIn, write, writeLater } from './handle.ts'
 import { free, wide } from './rows.ts'
 import type { TfTensor } from './tf.ts'
@@ -38,20 +39,10 @@ export function select(
 
 /** The logit of one id a row, `[rows, 1]`. */
 function logitsAt(device: Device, logits: TfTensor, winners: TfTensor): TfTensor {
-  const { eager } = device
-  const [rows, size] = [logits.shape[0]!, logits.shape[1]!]
-  const flat = eager.reshape(logits, [rows * size])
-  const starts = device.constant(`starts ${rows},${size}`, () =>
-    device.integers(
-      Array.from({ length: rows }, (_, row) => row * size),
-      [rows],
-    ),
+  const starts = device.constant(`starts ${logits.shape.join()}`, () =>
+    fromHost(device.tf, rowStarts(logits), [logits.shape[0]!]),
   )
-  const places = eager.add(winners, starts)
-  const chosen = eager.gather(flat, places, 0)
-  const column = eager.reshape(chosen, [rows, 1])
-  free(flat, places, chosen)
-  return column
+  return valuesAt(device.eager, logits, { places: winners, starts })
 }
 
 /** `[rows, 2]`: the logit `chosen`, or else the highest, and the logarithm of the sum of the exponentials. */
