@@ -25,7 +25,7 @@ export function addModelOptions(command: Command, { threads = true }: { readonly
       defaultBackend,
     )
     .addOption(
-      new Option('--dtype <type>', 'the type in which matrices run (default: one that loses nothing)').choices([
+      new Option('--dtype <type>', 'the type in which matrices run (default: one that loses nothing; of stories the fastest)').choices([
         'f32',
         'bf16',
         'q8_0',

@@ -1,13 +1,13 @@
 // Opens a model, whatever its format: the same config, named tensors, tokenizer and skip set come out.
 
 import { openEmbedded, openFiles } from '#files'
-import type { StoredDType } from '../../engine/dtype.ts'
+import type { StoredDType, WeightDType } from '../../engine/dtype.ts'
 import { ArgumentError, ModelFormatError, NotFoundError } from '../../engine/errors.ts'
 import { type LlamaConfig, parseConfig } from '../config.ts'
 import { planSkip, type SkipSet } from '../skip.ts'
 import { findSkipSet } from '../skip-file.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer.ts'
-import { embeddedName } from './embedded.ts'
+import { embeddedName, embeddedTypes } from './embedded.ts'
 import type { ModelFiles } from './files.ts'
 import type { GgufFile } from './gguf.ts'
 import { openGguf } from './gguf-llama.ts'
@@ -45,6 +45,8 @@ export interface Checkpoint {
   readonly tokenizer: Tokenizer | undefined
   /** The set in skip_layers.json beside the weights, if there is one for this model. */
   readonly skip: SkipSet | undefined
+  /** The types in which it runs unasked, where more is known of it than what its file loses nothing in. */
+  readonly runsAs?: readonly WeightDType[]
   /** Closing twice does nothing. */
   close(): Promise<void>
 }
@@ -58,7 +60,7 @@ export interface Checkpoint {
  * installed.
  */
 export async function openCheckpoint(source: string | URL | ModelFiles): Promise<Checkpoint> {
-  if (source === embeddedName) return open(await openEmbedded())
+  if (source === embeddedName) return { ...(await open(await openEmbedded())), runsAs: embeddedTypes }
   if (typeof source === 'string' || source instanceof URL) return open(await openFiles(source))
   if (typeof source?.open === 'function') return open(source)
   throw new ArgumentError(`expected a model's name, path or files, but got ${describe(source)}`)
