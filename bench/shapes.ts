@@ -11,6 +11,7 @@ import { assembleWeights, runningDType, tensorShapes } from '../model/weights.ts
 /** Shapes by name. Sources: the models' own config.json. */
 export const shapes: Readonly<Record<string, LlamaConfig>> = {
   'smollm2-135m': {
+    modelType: 'llama',
     vocabSize: 49152,
     hiddenSize: 576,
     intermediateSize: 1536,
@@ -24,7 +25,10 @@ export const shapes: Readonly<Record<string, LlamaConfig>> = {
     ropeScaling: { type: 'default' },
     tieWordEmbeddings: true,
     attentionBias: false,
+    attentionOutputBias: false,
     mlpBias: false,
+    qkNorm: false,
+    slidingWindow: undefined,
     bosTokenId: 1,
     eosTokenIds: [2],
     storedDType: 'f32',

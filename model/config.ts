@@ -1,8 +1,9 @@
-// A Llama's config, read from Hugging Face's config.json. Every number is checked: files come from strangers, and memory
-// is taken by these.
+// A model's config, read from Hugging Face's config.json. Every number is checked: files come from strangers, and memory is
+// taken by these.
 
 import type { StoredDType } from '../engine/dtype.ts'
 import { ModelFormatError } from '../engine/errors.ts'
+import { type Family, families, type ModelType } from './families.ts'
 import { asObject, describe, isObject, type JsonObject, quote } from './load/json.ts'
 
 /** How rope's angles are stretched for contexts longer than those trained on. */
@@ -17,8 +18,11 @@ export type RopeScaling =
       /** Positions. */
       readonly originalMaxPositionEmbeddings: number
     }
+  /** What each frequency is divided by, `[headDim / 2]`: llama.cpp's form of the scaling of Llama 3. */
+  | { readonly type: 'factors'; readonly factors: readonly number[] }
 
 export interface LlamaConfig {
+  readonly modelType: ModelType
   readonly vocabSize: number
   readonly hiddenSize: number
   readonly intermediateSize: number
@@ -34,8 +38,14 @@ export interface LlamaConfig {
   readonly ropeTheta: number
   readonly ropeScaling: RopeScaling
   readonly tieWordEmbeddings: boolean
+  /** Of queries, keys and values. */
   readonly attentionBias: boolean
+  readonly attentionOutputBias: boolean
   readonly mlpBias: boolean
+  /** Whether the queries and keys of each head are normed before rope. */
+  readonly qkNorm: boolean
+  /** Positions that a row attends to, its own the last of them; `undefined` for all. */
+  readonly slidingWindow: number | undefined
   readonly bosTokenId: number | undefined
   /** Ids that end a text; may be empty. */
   readonly eosTokenIds: readonly number[]
@@ -54,6 +64,7 @@ const largest = {
   head_dim: 2 ** 14,
   max_position_embeddings: 2 ** 30,
   original_max_position_embeddings: 2 ** 30,
+  sliding_window: 2 ** 30,
 } as const
 
 const dtypes: ReadonlyMap<unknown, StoredDType> = new Map([
@@ -62,21 +73,27 @@ const dtypes: ReadonlyMap<unknown, StoredDType> = new Map([
   ['bfloat16', 'bf16'],
 ])
 
+const modelTypes = Object.keys(families) as ModelType[] // the keys are these, as the type of families says
+
 /** The part of generation_config.json that counts: there, `eos_token_id` has the last word. */
 export interface ConfigOptions {
   readonly generationConfig?: { readonly json: unknown; readonly where: string } | undefined
 }
 
 /**
- * Reads a config.json; keys that are absent have the defaults of transformers' LlamaConfig. `where` names it in messages.
- * Throws {@link ModelFormatError} naming the key, or the kind of model when it is not a Llama.
+ * Reads a config.json; keys that are absent have the defaults that transformers has for the family. `where` names it in
+ * messages. Throws {@link ModelFormatError} naming the key, or the kind of model when it is of no family that runs.
  */
 export function parseConfig(json: unknown, where: string, options: ConfigOptions = {}): LlamaConfig {
-  const config = asObject(json, where)
+  const given = asObject(json, where)
+  const modelType = parseModelType(given, where)
+  const family = families[modelType]
+  const config = { ...family.defaults, ...given }
   checkKind(config, where)
-  const vocabSize = size(config, 'vocab_size', { where, absent: 32000 })
-  const hiddenSize = size(config, 'hidden_size', { where, absent: 4096 })
-  const numAttentionHeads = size(config, 'num_attention_heads', { where, absent: 32 })
+  const vocabSize = size(config, 'vocab_size', { where })
+  const hiddenSize = size(config, 'hidden_size', { where })
+  const numHiddenLayers = size(config, 'num_hidden_layers', { where })
+  const numAttentionHeads = size(config, 'num_attention_heads', { where })
   const numKeyValueHeads = size(config, 'num_key_value_heads', { where, absent: numAttentionHeads })
   const headDim = size(config, 'head_dim', { where, absent: hiddenSize / numAttentionHeads })
   if (numAttentionHeads % numKeyValueHeads !== 0) {
@@ -88,39 +105,46 @@ export function parseConfig(json: unknown, where: string, options: ConfigOptions
     )
   }
   if (headDim % 2 !== 0) throw bad(where, 'head_dim', `${headDim}`, 'an even number, since rope rotates pairs')
-  const ends = { vocabSize, where }
   const generation = options.generationConfig
+  const configured = flag(config, 'attention_bias', where)
   return {
+    modelType,
     vocabSize,
     hiddenSize,
-    intermediateSize: size(config, 'intermediate_size', { where, absent: 11008 }),
-    numHiddenLayers: size(config, 'num_hidden_layers', { where, absent: 32 }),
+    intermediateSize: size(config, 'intermediate_size', { where }),
+    numHiddenLayers,
     numAttentionHeads,
     numKeyValueHeads,
     headDim,
-    maxPositionEmbeddings: size(config, 'max_position_embeddings', { where, absent: 2048 }),
-    rmsNormEps: positive(config, 'rms_norm_eps', { where, absent: 1e-6 }),
+    maxPositionEmbeddings: size(config, 'max_position_embeddings', { where }),
+    rmsNormEps: positive(config, 'rms_norm_eps', { where }),
     ...parseRope(config, where),
     tieWordEmbeddings: flag(config, 'tie_word_embeddings', where),
-    attentionBias: flag(config, 'attention_bias', where),
-    mlpBias: flag(config, 'mlp_bias', where),
-    bosTokenId: tokenIds(config, 'bos_token_id', { ...ends, absent: [1] })[0],
+    attentionBias: family.biases === 'configured' ? configured : family.biases === 'query, key and value',
+    attentionOutputBias: family.biases === 'configured' && configured,
+    mlpBias: flag(config, 'mlp_bias', where) && family.mlpBias === 'configured',
+    qkNorm: family.qkNorm,
+    slidingWindow: parseWindow(config, family, { numHiddenLayers, where }),
+    bosTokenId: tokenIds(given, 'bos_token_id', { vocabSize, where, absent: family.defaults['bos_token_id'] })[0],
     eosTokenIds:
       (generation && generationEnds(generation, vocabSize)) ??
-      tokenIds(config, 'eos_token_id', { ...ends, absent: [2] }),
+      tokenIds(given, 'eos_token_id', { vocabSize, where, absent: family.defaults['eos_token_id'] }),
     storedDType: parseDType(config, where),
   }
 }
 
-function checkKind(config: JsonObject, where: string): void {
-  const { model_type: type, architectures, hidden_act: activation = 'silu', quantization_config: quantization } = config
-  const isLlama =
-    type === 'llama' ||
-    (type === undefined && Array.isArray(architectures) && architectures.includes('LlamaForCausalLM'))
-  if (!isLlama) {
-    const kind = type === undefined ? `${where} has no "model_type"` : `${where}: this is a ${quote(type)} model`
-    throw new ModelFormatError(`${kind}; Drafthorse runs Llama models, whose "model_type" is "llama"`)
+function parseModelType({ model_type: type, architectures }: JsonObject, where: string): ModelType {
+  for (const known of modelTypes) {
+    const { architecture } = families[known]
+    if (type === known || (type === undefined && Array.isArray(architectures) && architectures.includes(architecture)))
+      return known
   }
+  const kind = type === undefined ? `${where} has no "model_type"` : `${where}: this is a ${quote(type)} model`
+  throw new ModelFormatError(`${kind}; Drafthorse runs ${modelTypes.join(', ')}`)
+}
+
+function checkKind(config: JsonObject, where: string): void {
+  const { hidden_act: activation = 'silu', quantization_config: quantization } = config
   if (activation !== 'silu') throw bad(where, 'hidden_act', quote(activation), '"silu"')
   if (quantization !== undefined && quantization !== null) {
     const method = isObject(quantization) ? quantization['quant_method'] : quantization
@@ -128,6 +152,39 @@ function checkKind(config: JsonObject, where: string): void {
       `${where}: the weights are quantised (${quote(method)}); expected f32, f16 or bf16 weights`,
     )
   }
+}
+
+/** One window for all layers, or none. */
+function parseWindow(
+  config: JsonObject,
+  family: Family,
+  { numHiddenLayers, where }: { numHiddenLayers: number; where: string },
+): number | undefined {
+  const allowed =
+    family.window === 'given' || (family.window === 'allowed' && flag(config, 'use_sliding_window', where))
+  if (!allowed || config['sliding_window'] == null) return undefined
+  const window = size(config, 'sliding_window', { where })
+  const layers = windowedLayers(config, numHiddenLayers, where)
+  if (layers === 0) return undefined
+  if (layers === numHiddenLayers) return window
+  throw new ModelFormatError(
+    `${where}: attention sees a window in ${layers} of ${numHiddenLayers} layers; supported is one in all or in none`,
+  )
+}
+
+function windowedLayers(config: JsonObject, numHiddenLayers: number, where: string): number {
+  const types = config['layer_types'] ?? null
+  if (types === null) {
+    const first = config['max_window_layers'] ?? 0
+    if (typeof first !== 'number') throw bad(where, 'max_window_layers', describe(first), 'a whole number from 0')
+    return Math.max(0, numHiddenLayers - Math.max(0, first))
+  }
+  if (!Array.isArray(types) || types.length !== numHiddenLayers) {
+    throw bad(where, 'layer_types', describe(types), `a list of ${numHiddenLayers}, a word for each layer`)
+  }
+  const other = types.find((type) => type !== 'full_attention' && type !== 'sliding_attention')
+  if (other !== undefined) throw bad(where, 'layer_types', quote(other), '"full_attention" or "sliding_attention"')
+  return types.filter((type) => type === 'sliding_attention').length
 }
 
 function parseRope(config: JsonObject, where: string): Pick<LlamaConfig, 'ropeTheta' | 'ropeScaling'> {
@@ -191,10 +248,10 @@ function generationEnds(
 ): readonly number[] | undefined {
   const generation = asObject(json, where)
   if (generation['eos_token_id'] == null) return undefined
-  return tokenIds(generation, 'eos_token_id', { where, vocabSize, absent: [] })
+  return tokenIds(generation, 'eos_token_id', { where, vocabSize, absent: undefined })
 }
 
-/** A whole number from 1 on. `absent` stands for a key that is missing or null. */
+/** A whole number from 1 on. `absent` stands for a key that is null, or missing and without a default. */
 function size(object: JsonObject, key: keyof typeof largest, options: { where: string; absent?: number }): number {
   const value = object[key] ?? options.absent
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= largest[key]) return value
@@ -217,10 +274,10 @@ function flag(object: JsonObject, key: string, where: string): boolean {
 function tokenIds(
   object: JsonObject,
   key: string,
-  { where, vocabSize, absent }: { where: string; vocabSize: number; absent: readonly number[] },
+  { where, vocabSize, absent }: { where: string; vocabSize: number; absent: number | undefined },
 ): readonly number[] {
   const value = object[key]
-  if (value === undefined) return absent.filter((id) => id < vocabSize)
+  if (value === undefined) return absent !== undefined && absent < vocabSize ? [absent] : []
   const ids: readonly unknown[] = value === null ? [] : Array.isArray(value) ? value : [value]
   const valid = ids.filter((id): id is number => Number.isSafeInteger(id) && Number(id) >= 0 && Number(id) < vocabSize)
   if (valid.length !== ids.length) throw bad(where, key, quote(value), `token ids from 0 to ${vocabSize - 1}`)

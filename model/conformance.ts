@@ -1,5 +1,5 @@
 // The conformance suite as it is published: the cases of the ops, and cases of a whole model, where the ops have to work
-// together. A small random Llama on the backend under test: against float64, and bit for bit however its rows are passed.
+// together. Small random models on the backend under test: against float64, and bit for bit however their rows are passed.
 
 import type { Arena, Tensor } from '../engine/backend.ts'
 import type { Case, CaseSettings } from '../engine/conformance/case.ts'
@@ -20,7 +20,8 @@ import { assembleWeights, tensorShapes } from './weights.ts'
 
 export * from '../engine/conformance/index.ts'
 
-const config: LlamaConfig = {
+const llamaConfig: LlamaConfig = {
+  modelType: 'llama',
   vocabSize: 96,
   hiddenSize: 64,
   intermediateSize: 160,
@@ -34,20 +35,40 @@ const config: LlamaConfig = {
   ropeScaling: { type: 'default' },
   tieWordEmbeddings: false,
   attentionBias: true,
+  attentionOutputBias: true,
   mlpBias: false,
+  qkNorm: false,
+  slidingWindow: undefined,
   bosTokenId: undefined,
   eosTokenIds: [],
   storedDType: 'f32',
 }
 
+interface Kind {
+  readonly config: LlamaConfig
+  readonly dtype: WeightDType
+  /** What names of cases say of it, behind a comma. */
+  readonly label: string
+}
+
+/** A Llama with weights of each type, and a model with what other families add to one. */
+const kinds: readonly Kind[] = [
+  ...weightDTypes.map((dtype) => ({ config: llamaConfig, dtype, label: '' })),
+  {
+    config: { ...llamaConfig, attentionOutputBias: false, qkNorm: true, slidingWindow: 12 },
+    dtype: 'f32',
+    label: ', with a window and norms of queries and keys',
+  },
+]
+
 /** The cases of a whole model, for each weight type. */
 export function modelCases(options: Pick<OpCaseOptions, 'seed'> = {}): Case[] {
   const settings: CaseSettings = { seed: options.seed ?? defaultSeed, limits: {} }
-  return weightDTypes.flatMap((dtype) => [
-    againstOracle(settings, dtype),
-    promptCutAnywhere(settings, dtype),
-    severalSequences(settings, dtype),
-    ...skipSets.map(([name, skip]) => verification(settings, { dtype, name, skip })),
+  return kinds.flatMap((kind) => [
+    againstOracle(settings, kind),
+    promptCutAnywhere(settings, kind),
+    severalSequences(settings, kind),
+    ...skipSets.map(([name, skip]) => verification(settings, kind, { name, skip })),
   ])
 }
 
@@ -72,21 +93,22 @@ const skipSets: readonly (readonly [name: string, skip: SkipSet])[] = [
   ['everything', { attention: [0, 1, 2], mlp: [0, 1, 2] }],
 ]
 
-function againstOracle(settings: CaseSettings, dtype: WeightDType): Case {
+function againstOracle(settings: CaseSettings, kind: Kind): Case {
+  const { config, dtype, label } = kind
   return {
     op: 'model',
     kind: 'accuracy',
-    name: 'the logits of 40 tokens are those of a float64 computation',
+    name: `the logits of 40 tokens are those of a float64 computation${label}`,
     dtype,
     run: (backend) =>
       inWorkspace(backend, async (space) => {
         const random = randomFor(settings.seed, `model ${dtype}`)
-        const { llama, weights } = smallLlama(space, random, dtype)
+        const { llama, weights } = smallModel(space, random, kind)
         const ids = randomIds(random, 40)
         const { outputs } = pass(llama, space, [{ sequence: newSequence(space, llama), ids }])
         const [actual] = await backend.read(outputs)
         const limit = modelLimits[dtype]
-        const { error, message } = compare(actual!, expectedLogits(weights, ids), {
+        const { error, message } = compare(actual!, expectedLogits(config, weights, ids), {
           what: 'logits',
           shape: outputs[0]!.shape,
           limit,
@@ -96,10 +118,10 @@ function againstOracle(settings: CaseSettings, dtype: WeightDType): Case {
   }
 }
 
-function promptCutAnywhere(settings: CaseSettings, dtype: WeightDType): Case {
-  const name = 'a prompt in one pass has the bits of the prompt cut anywhere'
-  return invarianceCase(settings, { op: 'model', name, dtype, scope: 'passes' }, (space, random) => {
-    const { llama } = smallLlama(space, random, dtype)
+function promptCutAnywhere(settings: CaseSettings, kind: Kind): Case {
+  const name = `a prompt in one pass has the bits of the prompt cut anywhere${kind.label}`
+  return invarianceCase(settings, { op: 'model', name, dtype: kind.dtype, scope: 'passes' }, (space, random) => {
+    const { llama } = smallModel(space, random, kind)
     const ids = randomIds(random, 37)
     const cuts = [[37], Array.from({ length: 37 }, () => 1), [1, 36], [36, 1], [7, 8, 9, 13], [16, 16, 5], [32, 5]]
     return cuts.flatMap((sizes) => {
@@ -112,10 +134,10 @@ function promptCutAnywhere(settings: CaseSettings, dtype: WeightDType): Case {
   })
 }
 
-function severalSequences(settings: CaseSettings, dtype: WeightDType): Case {
-  const name = 'sequences of different lengths in one pass have the bits that each has alone'
-  return invarianceCase(settings, { op: 'model', name, dtype, scope: 'passes' }, (space, random) => {
-    const { llama } = smallLlama(space, random, dtype)
+function severalSequences(settings: CaseSettings, kind: Kind): Case {
+  const name = `sequences of different lengths in one pass have the bits that each has alone${kind.label}`
+  return invarianceCase(settings, { op: 'model', name, dtype: kind.dtype, scope: 'passes' }, (space, random) => {
+    const { llama } = smallModel(space, random, kind)
     const texts = [3, 11, 1, 20].map((size) => randomIds(random, size))
     const fresh = () => texts.map((ids, text) => ({ sequence: newSequence(space, llama), ids, text }))
     const together = fresh()
@@ -139,13 +161,10 @@ function severalSequences(settings: CaseSettings, dtype: WeightDType): Case {
 }
 
 /** Drafting with sublayers skipped, then verifying from the first skipped one, against one token at a time. */
-function verification(
-  settings: CaseSettings,
-  { dtype, name, skip }: { dtype: WeightDType; name: string; skip: SkipSet },
-): Case {
-  const what = `verifying drafts that skip ${name} has the bits of plain steps`
-  return invarianceCase(settings, { op: 'model', name: what, dtype, scope: 'passes' }, (space, random) => {
-    const { llama } = smallLlama(space, random, dtype)
+function verification(settings: CaseSettings, kind: Kind, { name, skip }: { name: string; skip: SkipSet }): Case {
+  const what = `verifying drafts that skip ${name} has the bits of plain steps${kind.label}`
+  return invarianceCase(settings, { op: 'model', name: what, dtype: kind.dtype, scope: 'passes' }, (space, random) => {
+    const { llama } = smallModel(space, random, kind)
     const ids = randomIds(random, 30)
     const plain = newSequence(space, llama)
     const runs = ids.map((id) => pass(llama, space, [{ sequence: plain, ids: [id] }]))
@@ -154,7 +173,7 @@ function verification(
     runs.push(pass(llama, space, [{ sequence, ids: ids.slice(0, 5) }]))
     for (const drafts of [1, 4, 7, 3, 8]) {
       const { length } = sequence
-      const hidden = space.unset([drafts, config.hiddenSize])
+      const hidden = space.unset([drafts, kind.config.hiddenSize])
       for (let i = 0; i < drafts; i++) {
         const rows = llama.rows([{ sequence, count: 1 }], arenaOf(space))
         const prefix = llama.run(llama.embed(Int32Array.of(ids[length + i]!), rows), rows, { to: first })
@@ -209,13 +228,13 @@ function newSequence(space: Workspace, llama: Llama): Sequence {
 }
 
 function randomIds(random: Random, size: number): number[] {
-  return Array.from({ length: size }, () => random.below(config.vocabSize))
+  return Array.from({ length: size }, () => random.below(llamaConfig.vocabSize))
 }
 
-function smallLlama(
+function smallModel(
   space: Workspace,
   random: Random,
-  dtype: WeightDType,
+  { config, dtype }: Kind,
 ): { llama: Llama; weights: ReadonlyMap<string, Weight> } {
   const weights = new Map<string, Weight>()
   const tensors = new Map<string, Tensor>()
@@ -233,27 +252,33 @@ function smallLlama(
 }
 
 /** The whole model in float64, over one sequence: `[ids.length * vocabSize]`. */
-function expectedLogits(weights: ReadonlyMap<string, Weight>, ids: readonly number[]): Float64Array {
+function expectedLogits(
+  config: LlamaConfig,
+  weights: ReadonlyMap<string, Weight>,
+  ids: readonly number[],
+): Float64Array {
   const { hiddenSize, numHiddenLayers, numAttentionHeads, headDim, rmsNormEps, intermediateSize } = config
   const exact = (name: string) => weights.get(name)!.exact
   const linear = (x: Float64Array, name: string, inSize: number, residual?: Float64Array) =>
     oracle.linear(x, exact(`${name}.weight`), { in: inSize, bias: weights.get(`${name}.bias`)?.exact, residual })
   const frequencies = inverseFrequencies(config)
   const angles = ids.flatMap((_, position) => [...frequencies].map((frequency) => Math.fround(position * frequency)))
-  const rotate = (x: Float64Array) =>
-    oracle.rope(x, {
+  const rotate = (x: Float64Array, norm: Weight | undefined) =>
+    oracle.rope(norm ? oracle.rmsNorm(x, norm.exact, rmsNormEps) : x, {
       cos: angles.map((angle) => Math.fround(Math.cos(angle))),
       sin: angles.map((angle) => Math.fround(Math.sin(angle))),
       half: headDim / 2,
       positions: ids.map((_, position) => position),
     })
+  const heads = { headSize: headDim, scale: 1 / Math.sqrt(headDim), window: config.slidingWindow }
   const queryWidth = numAttentionHeads * headDim
   let x = oracle.pickRows(exact('model.embed_tokens.weight'), ids, hiddenSize)
   for (let i = 0; i < numHiddenLayers; i++) {
     const layer = `model.layers.${i}`
     const normed = oracle.rmsNorm(x, exact(`${layer}.input_layernorm.weight`), rmsNormEps)
-    const queries = rotate(linear(normed, `${layer}.self_attn.q_proj`, hiddenSize))
-    const keys = rotate(linear(normed, `${layer}.self_attn.k_proj`, hiddenSize))
+    const normOf = (part: string) => weights.get(`${layer}.self_attn.${part}_norm.weight`)
+    const queries = rotate(linear(normed, `${layer}.self_attn.q_proj`, hiddenSize), normOf('q'))
+    const keys = rotate(linear(normed, `${layer}.self_attn.k_proj`, hiddenSize), normOf('k'))
     const values = linear(normed, `${layer}.self_attn.v_proj`, hiddenSize)
     const keyWidth = keys.length / ids.length
     const attended = new Float64Array(ids.length * queryWidth)
@@ -261,10 +286,7 @@ function expectedLogits(weights: ReadonlyMap<string, Weight>, ids: readonly numb
       const length = row + 1
       const query = queries.subarray(row * queryWidth, length * queryWidth)
       const cached = [keys, values].map((table) => table.subarray(0, length * keyWidth)) as [Float64Array, Float64Array]
-      attended.set(
-        oracle.attend(query, ...cached, { length, headSize: headDim, scale: 1 / Math.sqrt(headDim) }),
-        row * queryWidth,
-      )
+      attended.set(oracle.attend(query, ...cached, { length, ...heads }), row * queryWidth)
     }
     x = linear(attended, `${layer}.self_attn.o_proj`, queryWidth, x)
     const gateInput = oracle.rmsNorm(x, exact(`${layer}.post_attention_layernorm.weight`), rmsNormEps)

@@ -1,4 +1,5 @@
-// Llama (Touvron et al. 2023) as a list of sublayers, any of which a pass may leave out.
+// Llama (Touvron et al. 2023) as a list of sublayers, any of which a pass may leave out. Mistral, Qwen2 and Qwen3 are Llamas
+// with a window, biases, and norms of queries and keys.
 
 import type { Arena, Backend, Segment, Segments, Selection, Tensor } from '../engine/backend.ts'
 import { ArgumentError, ShapeError } from '../engine/errors.ts'
@@ -50,7 +51,7 @@ export interface Llama {
 /** The model of these weights on their backend; `free` frees them, and its tables. */
 export function createLlama(backend: Backend, config: LlamaConfig, weights: LlamaWeights): Llama & { free(): void } {
   const { ops } = backend
-  const { hiddenSize, headDim, rmsNormEps: epsilon } = config
+  const { hiddenSize, headDim, slidingWindow: window, rmsNormEps: epsilon } = config
   const sublayers = 2 * config.numHiddenLayers
   const ropeTables = createRopeTables(backend, config)
   const scale = 1 / Math.sqrt(headDim)
@@ -69,6 +70,15 @@ export function createLlama(backend: Backend, config: LlamaConfig, weights: Llam
     return out
   }
 
+  /** Queries or keys, each head normed where the model does that, rotated to their rows' positions. */
+  function rotate(x: Tensor, { norm }: LinearWeights, rows: Rows): Tensor {
+    const { segments } = rows
+    const heads = norm ? rmsNorm(x, norm, rows) : x
+    const { cos, sin } = ropeTables.upTo(Math.max(...segments.map(({ start, count }) => start + count)))
+    ops.rope(heads, heads, { cos, sin, segments })
+    return heads
+  }
+
   /** `x + output(attention(norm(x)))`. */
   function attention(x: Tensor, layer: number, rows: Rows): Tensor {
     const { attentionNorm, query, key, value, output } = weights.layers[layer]!
@@ -77,12 +87,10 @@ export function createLlama(backend: Backend, config: LlamaConfig, weights: Llam
     const queries = linear(normed, query, rows)
     const keys = linear(normed, key, rows)
     const values = linear(normed, value, rows)
-    const { cos, sin } = ropeTables.upTo(Math.max(...segments.map(({ start, count }) => start + count)))
-    ops.rope(queries, queries, { cos, sin, segments })
-    ops.rope(keys, keys, { cos, sin, segments })
-    ops.storeKV(keys, values, { layer, segments })
+    const rotatedQueries = rotate(queries, query, rows)
+    ops.storeKV(rotate(keys, key, rows), values, { layer, segments })
     const attended = arena.tensor(queries.shape)
-    ops.attention(attended, queries, { layer, segments, headSize: headDim, scale })
+    ops.attention(attended, rotatedQueries, { layer, segments, headSize: headDim, scale, window })
     return linear(attended, { ...output, residual: x }, rows)
   }
 

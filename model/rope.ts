@@ -1,4 +1,4 @@
-// Angles of the rotary position embedding, with the scalings that Llama checkpoints name.
+// Angles of the rotary position embedding, with the scalings that checkpoints name.
 
 import type { Backend, Tensor } from '../engine/backend.ts'
 import type { LlamaConfig } from './config.ts'
@@ -11,6 +11,8 @@ export function inverseFrequencies({ headDim, ropeTheta, ropeScaling }: LlamaCon
       return plain
     case 'linear':
       return plain.map((frequency) => frequency / ropeScaling.factor)
+    case 'factors':
+      return plain.map((frequency, i) => frequency / ropeScaling.factors[i]!)
     case 'llama3': {
       // Llama 3.1: long waves are stretched by `factor`, short ones kept, those between are blended.
       const { factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings } = ropeScaling

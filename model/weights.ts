@@ -8,10 +8,11 @@ import type { Turn } from '../engine/turn.ts'
 import type { LlamaConfig } from './config.ts'
 import type { Checkpoint, StoredTensor } from './load/checkpoint.ts'
 
-/** A linear map: `weight [out, in]`, and `bias [out]` where the config has one. */
+/** A linear map: `weight [out, in]`, and where the config has them `bias [out]`, and `norm [headDim]` of each head of it. */
 export interface LinearWeights {
   readonly weight: Tensor
   readonly bias?: Tensor
+  readonly norm?: Tensor
 }
 
 export interface LayerWeights {
@@ -35,7 +36,7 @@ export interface LlamaWeights {
   readonly head: Tensor
 }
 
-/** The name, in Hugging Face's layout, and the shape of every tensor of a Llama with this config. */
+/** The name, in Hugging Face's layout, and the shape of every tensor of a model with this config. */
 export function tensorShapes(config: LlamaConfig): Map<string, readonly number[]> {
   const { hiddenSize, intermediateSize, vocabSize, numAttentionHeads, numKeyValueHeads, headDim } = config
   const queries = numAttentionHeads * headDim
@@ -52,7 +53,11 @@ export function tensorShapes(config: LlamaConfig): Map<string, readonly number[]
     linear(`${layer}.self_attn.q_proj`, queries, hiddenSize, config.attentionBias)
     linear(`${layer}.self_attn.k_proj`, keys, hiddenSize, config.attentionBias)
     linear(`${layer}.self_attn.v_proj`, keys, hiddenSize, config.attentionBias)
-    linear(`${layer}.self_attn.o_proj`, hiddenSize, queries, config.attentionBias)
+    linear(`${layer}.self_attn.o_proj`, hiddenSize, queries, config.attentionOutputBias)
+    if (config.qkNorm) {
+      shapes.set(`${layer}.self_attn.q_norm.weight`, [headDim])
+      shapes.set(`${layer}.self_attn.k_norm.weight`, [headDim])
+    }
     shapes.set(`${layer}.post_attention_layernorm.weight`, [hiddenSize])
     linear(`${layer}.mlp.gate_proj`, intermediateSize, hiddenSize, config.mlpBias)
     linear(`${layer}.mlp.up_proj`, intermediateSize, hiddenSize, config.mlpBias)
@@ -81,7 +86,7 @@ function checkTensors(tensors: ReadonlyMap<string, StoredTensor>, config: LlamaC
   }
   for (const name of tensors.keys()) {
     if (!shapes.has(name) && !ignored.test(name)) {
-      throw new ModelFormatError(`the checkpoint holds ${name}, which a Llama with its config does not have`)
+      throw new ModelFormatError(`the checkpoint holds ${name}, which a model with its config does not have`)
     }
   }
 }
@@ -210,9 +215,10 @@ export function weightTensors({ embedding, layers, norm, head }: LlamaWeights): 
   const tensors = new Set([embedding, norm, head])
   for (const { attentionNorm, mlpNorm, ...maps } of layers) {
     tensors.add(attentionNorm).add(mlpNorm)
-    for (const { weight, bias } of Object.values(maps)) {
+    for (const { weight, bias, norm } of Object.values(maps)) {
       tensors.add(weight)
       if (bias) tensors.add(bias)
+      if (norm) tensors.add(norm)
     }
   }
   return tensors
@@ -225,13 +231,15 @@ export function assembleWeights(uploaded: ReadonlyMap<string, Tensor>, config: L
     const bias = uploaded.get(`${name}.bias`)
     return bias ? { weight: weight(name), bias } : { weight: weight(name) }
   }
+  const normed = (name: string, norm: string): LinearWeights =>
+    config.qkNorm ? { ...linear(name), norm: weight(norm) } : linear(name)
   const embedding = weight('model.embed_tokens')
   return {
     embedding,
     layers: Array.from({ length: config.numHiddenLayers }, (_, i) => ({
       attentionNorm: weight(`model.layers.${i}.input_layernorm`),
-      query: linear(`model.layers.${i}.self_attn.q_proj`),
-      key: linear(`model.layers.${i}.self_attn.k_proj`),
+      query: normed(`model.layers.${i}.self_attn.q_proj`, `model.layers.${i}.self_attn.q_norm`),
+      key: normed(`model.layers.${i}.self_attn.k_proj`, `model.layers.${i}.self_attn.k_norm`),
       value: linear(`model.layers.${i}.self_attn.v_proj`),
       output: linear(`model.layers.${i}.self_attn.o_proj`),
       mlpNorm: weight(`model.layers.${i}.post_attention_layernorm`),

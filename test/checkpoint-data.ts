@@ -9,9 +9,18 @@ export const checkpoints = [
   'wide-head-bias-f32',
   'llama3-rope-sharded-f16',
   'linear-rope-deep-bf16',
+  'mistral',
+  'mistral-window-16',
+  'qwen2',
+  'qwen3',
 ] as const
 
 export type CheckpointName = (typeof checkpoints)[number]
+
+/** Its folder in test/oracles. */
+export function oracleFolder(name: CheckpointName): string {
+  return `${/^(mistral|qwen)/.test(name) ? 'hf-families' : 'hf'}/${name}`
+}
 
 /** What transformers gave for one skip set. */
 export interface GoldenCase {

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { type ModelFiles, memoryFiles } from 'drafthorse/model'
-import { type CheckpointName, type Golden, parseGolden } from './checkpoint-data.ts'
+import { type CheckpointName, type Golden, oracleFolder, parseGolden } from './checkpoint-data.ts'
 
 export * from './checkpoint-data.ts'
 
@@ -14,7 +14,7 @@ export function oracle(path: string): string {
 }
 
 export function folderOf(name: CheckpointName): string {
-  return oracle(`hf/${name}`)
+  return oracle(oracleFolder(name))
 }
 
 export const stories260K: string = oracle('stories260K/stories260K.bin')

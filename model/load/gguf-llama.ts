@@ -1,9 +1,10 @@
-// A Llama in a GGUF file, as llama.cpp's converter writes it: its metadata becomes a config, and its tensors get the names
-// and the rope layout of Hugging Face.
+// A model in a GGUF file, as llama.cpp's converter writes it: its metadata becomes a config, and its tensors get the names
+// and the rope layout of Hugging Face. Mistral is written as a Llama there.
 
 import type { StoredDType } from '../../engine/dtype.ts'
 import { DTypeError, ModelFormatError } from '../../engine/errors.ts'
-import { type LlamaConfig, parseConfig } from '../config.ts'
+import { type LlamaConfig, parseConfig, type RopeScaling } from '../config.ts'
+import type { ModelType } from '../families.ts'
 import type { StoredTensor } from './checkpoint.ts'
 import { type ByteSource, type ModelFiles, openRequired } from './files.ts'
 import { type GgufFile, type GgufTensor, parseGguf } from './gguf.ts'
@@ -23,22 +24,45 @@ export async function openGguf(
   const source = await openRequired(files, path, 'is the model')
   try {
     const file = await parseGguf(source)
-    return { ...llamaOf(file, source.name), file, source }
+    return { ...(await llamaOf(file, source.name)), file, source }
   } catch (error) {
     await source.close()
     throw error
   }
 }
 
-/** Throws {@link ModelFormatError} for what is not a Llama, or one that is not run yet. */
-export function llamaOf(file: GgufFile, name: string): GgufLlama {
-  const config = parseConfig(configOf(file, name), `the metadata of ${name}`)
+/** Throws {@link ModelFormatError} for what is of no family that runs, or a model that is not run yet. */
+export async function llamaOf(file: GgufFile, name: string): Promise<GgufLlama> {
+  const architecture = architectureOf(file, name)
+  const config = parseConfig(configOf(file, { name, architecture }), `the metadata of ${name}`)
   const tensors = new Map<string, StoredTensor>()
   for (const tensor of file.tensors.values()) {
+    if (tensor.name === ropeFactors) continue
     const known = nameOf(tensor.name)
-    tensors.set(known, weight(tensor, { name: known, config }))
+    const isRotated = architecture === 'llama' && /\.self_attn\.[qk]_proj\./.test(known)
+    tensors.set(known, weight(tensor, { name: known, pairs: isRotated ? config.headDim : undefined }))
   }
-  return { config, tensors }
+  const factors = file.tensors.get(ropeFactors)
+  return { config: factors ? { ...config, ropeScaling: await stretch(factors, config, name) } : config, tensors }
+}
+
+const ropeFactors = 'rope_freqs.weight'
+
+async function stretch(tensor: GgufTensor, { headDim, ropeScaling }: LlamaConfig, name: string): Promise<RopeScaling> {
+  const { type, shape } = tensor
+  if (ropeScaling.type !== 'default') {
+    throw new ModelFormatError(
+      `${name} stretches rope both by "${ropeFactors}" and by its metadata; expected one of them`,
+    )
+  }
+  if (type !== 'F32' || shape.length !== 1 || shape[0] !== headDim / 2) {
+    const found = `${type} [${shape.join(', ')}]`
+    throw new ModelFormatError(`${name}: tensor "${ropeFactors}" is ${found}; expected F32 [${headDim / 2}]`)
+  }
+  const factors = [...new Float32Array(Uint8Array.from(await tensor.read()).buffer)]
+  const wrong = factors.find((factor) => !(factor > 0 && Number.isFinite(factor)))
+  if (wrong === undefined) return { type: 'factors', factors }
+  throw new ModelFormatError(`${name}: tensor "${ropeFactors}" holds ${wrong}; expected positive numbers`)
 }
 
 /** The types of weights, by ggml's names of them. */
@@ -51,9 +75,10 @@ const dtypes: ReadonlyMap<string, StoredDType> = new Map([
   ['Q4_1', 'q4_1'],
 ])
 
-function weight(tensor: GgufTensor, { name, config }: { name: string; config: LlamaConfig }): StoredTensor {
+/** `pairs`, for rows that rope rotates in neighbouring pairs, is how many rows a head has. */
+function weight(tensor: GgufTensor, { name, pairs }: { name: string; pairs: number | undefined }): StoredTensor {
   const { type, shape } = tensor
-  const isRotated = /\.self_attn\.[qk]_proj\./.test(name) && shape[0]! % config.headDim === 0
+  const isPaired = pairs !== undefined && shape[0]! % pairs === 0
   function dtype(): StoredDType {
     const known = dtypes.get(type)
     if (known) return known
@@ -70,7 +95,7 @@ function weight(tensor: GgufTensor, { name, config }: { name: string; config: Ll
     async read() {
       dtype()
       const bytes = await tensor.read()
-      return isRotated ? toHalfSplit(bytes, { rows: shape[0]!, headDim: config.headDim }) : bytes
+      return isPaired ? toHalfSplit(bytes, { rows: shape[0]!, headDim: pairs }) : bytes
     },
   }
 }
@@ -79,7 +104,9 @@ function weight(tensor: GgufTensor, { name, config }: { name: string; config: Ll
 const parts: Readonly<Record<string, string>> = {
   attn_norm: 'input_layernorm',
   attn_q: 'self_attn.q_proj',
+  attn_q_norm: 'self_attn.q_norm',
   attn_k: 'self_attn.k_proj',
+  attn_k_norm: 'self_attn.k_norm',
   attn_v: 'self_attn.v_proj',
   attn_output: 'self_attn.o_proj',
   ffn_norm: 'post_attention_layernorm',
@@ -94,34 +121,42 @@ const names: Readonly<Record<string, string>> = {
   'output.weight': 'lm_head.weight',
 }
 
-/** A name that no Llama has stays what it is. */
+/** A name that no model has stays what it is. */
 function nameOf(name: string): string {
   const [, layer, part, kind] = /^blk\.(\d+)\.(\w+)\.(weight|bias)$/.exec(name) ?? []
   if (part !== undefined && Object.hasOwn(parts, part)) return `model.layers.${Number(layer)}.${parts[part]}.${kind}`
   return Object.hasOwn(names, name) ? names[name]! : name
 }
 
+/** As "general.architecture" calls what llama.cpp writes of the families. */
+type Architecture = Exclude<ModelType, 'mistral'>
+
+const architectures: readonly Architecture[] = ['llama', 'qwen2', 'qwen3']
+
+function architectureOf({ metadata }: GgufFile, name: string): Architecture {
+  const given = metadata.get('general.architecture')
+  const architecture = architectures.find((known) => known === given)
+  if (architecture) return architecture
+  throw new ModelFormatError(
+    `${name} is a ${quote(given)} model; Drafthorse runs those whose "general.architecture" is ${architectures.join(', ')}`,
+  )
+}
+
 /** The config.json that says what the metadata does. */
-function configOf({ metadata, tensors }: GgufFile, name: string): Record<string, unknown> {
-  const architecture = metadata.get('general.architecture')
-  if (architecture !== 'llama') {
-    throw new ModelFormatError(
-      `${name} is a ${quote(architecture)} model; Drafthorse runs Llama models, whose "general.architecture" is "llama"`,
-    )
-  }
-  const value = (key: string): unknown => metadata.get(`llama.${key}`)
+function configOf(
+  { metadata, tensors }: GgufFile,
+  { name, architecture }: { name: string; architecture: Architecture },
+): Record<string, unknown> {
+  const value = (key: string): unknown => metadata.get(`${architecture}.${key}`)
   const needed = (key: string): unknown => {
     if (value(key) !== undefined) return value(key)
-    throw new ModelFormatError(`${name} has no "llama.${key}" in its metadata, which every Llama has`)
+    throw new ModelFormatError(`${name} has no "${architecture}.${key}" in its metadata, which every model has`)
   }
-  if (value('expert_count')) {
-    throw new ModelFormatError(`${name} has "llama.expert_count" ${quote(value('expert_count'))}; expected no experts`)
+  for (const [key, expected] of refused) {
+    if (!value(key)) continue
+    throw new ModelFormatError(`${name} has "${architecture}.${key}" ${quote(value(key))}; expected ${expected}`)
   }
-  if (tensors.has('rope_freqs.weight')) {
-    throw new ModelFormatError(
-      `${name} stretches rope by a tensor, "rope_freqs.weight", which is not read yet: take the model's safetensors`,
-    )
-  }
+  const window = value('attention.sliding_window') || null
   const heads = needed('attention.head_count')
   const hidden = needed('embedding_length')
   const headDim = value('attention.key_length') ?? (typeof hidden === 'number' ? hidden / Number(heads) : undefined)
@@ -134,7 +169,7 @@ function configOf({ metadata, tensors }: GgufFile, name: string): Record<string,
   const id = (key: string): unknown => metadata.get(`tokenizer.ggml.${key}_token_id`)
   const ends = [id('eos'), id('eot')].filter((end) => end !== undefined)
   return {
-    model_type: 'llama',
+    model_type: architecture === 'llama' && window !== null ? 'mistral' : architecture,
     vocab_size: tensors.get('token_embd.weight')?.shape[0],
     hidden_size: hidden,
     intermediate_size: needed('feed_forward_length'),
@@ -149,11 +184,20 @@ function configOf({ metadata, tensors }: GgufFile, name: string): Record<string,
     tie_word_embeddings: !tensors.has('output.weight'),
     attention_bias: tensors.has('blk.0.attn_q.bias'),
     mlp_bias: tensors.has('blk.0.ffn_up.bias'),
+    sliding_window: window,
+    use_sliding_window: window !== null,
+    max_window_layers: 0,
     bos_token_id: id('bos') ?? null,
     eos_token_id: ends,
     dtype: 'float32',
   }
 }
+
+/** Metadata of models that are put together otherwise. */
+const refused = [
+  ['expert_count', 'no experts'],
+  ['attention.sliding_window_pattern', 'layers that all see the same window'],
+] as const
 
 function scalingOf(value: (key: string) => unknown, name: string): unknown {
   const type = value('rope.scaling.type') ?? (value('rope.scale_linear') === undefined ? 'none' : 'linear')

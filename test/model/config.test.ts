@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { ModelFormatError } from '../../engine/errors.ts'
 import { parseConfig } from '../../model/config.ts'
+import { type CheckpointName, oracleFolder } from '../checkpoint-data.ts'
 import { repository } from './load/fixtures.ts'
 
 const base = {
@@ -31,6 +32,7 @@ function refused(run: () => unknown, ...parts: RegExp[]): void {
 describe('parseConfig', () => {
   it('has the defaults of transformers where keys are absent or null', () => {
     const expected = {
+      modelType: 'llama',
       vocabSize: 320,
       hiddenSize: 64,
       intermediateSize: 160,
@@ -44,7 +46,10 @@ describe('parseConfig', () => {
       ropeScaling: { type: 'default' },
       tieWordEmbeddings: false,
       attentionBias: false,
+      attentionOutputBias: false,
       mlpBias: false,
+      qkNorm: false,
+      slidingWindow: undefined,
       bosTokenId: 1,
       eosTokenIds: [2],
       storedDType: 'f32',
@@ -60,14 +65,16 @@ describe('parseConfig', () => {
     assert.deepEqual(parse({ ...nulls, pretraining_tp: 2, pad_token_id: -1, unknown_key: [] }), expected)
   })
 
-  it('reads the five golden checkpoints', () => {
-    const read = (name: string) =>
-      parseConfig(JSON.parse(readFileSync(repository(`test/oracles/hf/${name}/config.json`), 'utf8')), name)
+  const read = (name: CheckpointName) =>
+    parseConfig(JSON.parse(readFileSync(repository(`test/oracles/${oracleFolder(name)}/config.json`), 'utf8')), name)
+
+  it('reads the golden checkpoints of Llama', () => {
     assert.equal(read('llama2-f32').numKeyValueHeads, 4)
     const tied = read('gqa-tied-bf16')
     assert.deepEqual([tied.numKeyValueHeads, tied.tieWordEmbeddings, tied.storedDType], [2, true, 'bf16'])
     const wide = read('wide-head-bias-f32')
-    assert.deepEqual([wide.headDim, wide.attentionBias, wide.mlpBias, wide.numHiddenLayers], [32, true, true, 3])
+    assert.deepEqual([wide.headDim, wide.mlpBias, wide.numHiddenLayers], [32, true, 3])
+    assert.deepEqual([wide.attentionBias, wide.attentionOutputBias], [true, true])
     assert.deepEqual(read('linear-rope-deep-bf16').ropeScaling, { type: 'linear', factor: 2 })
     const llama3 = read('llama3-rope-sharded-f16')
     assert.equal(llama3.ropeTheta, 500000)
@@ -79,6 +86,62 @@ describe('parseConfig', () => {
       highFreqFactor: 4,
       originalMaxPositionEmbeddings: 64,
     })
+  })
+
+  it('reads the golden checkpoints of the other families', () => {
+    const parts = (name: CheckpointName) => {
+      const { modelType, attentionBias, attentionOutputBias, qkNorm, slidingWindow, headDim } = read(name)
+      return [modelType, attentionBias, attentionOutputBias, qkNorm, slidingWindow, headDim]
+    }
+    assert.deepEqual(parts('mistral'), ['mistral', false, false, false, undefined, 16])
+    assert.deepEqual(parts('mistral-window-16'), ['mistral', false, false, false, 16, 16])
+    assert.deepEqual(parts('qwen2'), ['qwen2', true, false, false, undefined, 16])
+    assert.deepEqual(parts('qwen3'), ['qwen3', false, false, true, undefined, 32])
+    assert.deepEqual([read('qwen2').ropeTheta, read('qwen3').tieWordEmbeddings], [1e6, true])
+  })
+
+  it("has the defaults of transformers' configs of the other families", () => {
+    // new MistralConfig(), Qwen2Config(), Qwen3Config() of transformers 5.23.0
+    const expected = {
+      mistral: [32000, 4096, 14336, 32, 32, 8, 128, 131072, 1e-6, 10000, 4096, 1, [2]],
+      qwen2: [151936, 4096, 22016, 32, 32, 32, 128, 32768, 1e-6, 10000, undefined, undefined, []],
+      qwen3: [151936, 4096, 22016, 32, 32, 32, 128, 32768, 1e-6, 10000, undefined, undefined, []],
+    }
+    for (const [model_type, values] of Object.entries(expected)) {
+      const config = parseConfig({ model_type }, 'config.json')
+      const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads } = config
+      const sizes = [vocabSize, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads]
+      const { headDim, maxPositionEmbeddings, rmsNormEps, ropeTheta, slidingWindow, bosTokenId, eosTokenIds } = config
+      const rest = [headDim, maxPositionEmbeddings, rmsNormEps, ropeTheta, slidingWindow, bosTokenId, eosTokenIds]
+      assert.deepEqual([...sizes, ...rest], values, model_type)
+    }
+    assert.equal(parse({ model_type: 'mistral', num_key_value_heads: null }).numKeyValueHeads, 4)
+    assert.equal(parse({ model_type: 'qwen3', num_key_value_heads: 2, attention_bias: true }).attentionOutputBias, true)
+  })
+
+  it('reads a window that all layers see, and refuses one that only some do', () => {
+    const window = (changes: Record<string, unknown>) => parse({ num_key_value_heads: 2, ...changes }).slidingWindow
+    assert.equal(window({ sliding_window: 8 }), undefined) // of a Llama, as in transformers
+    assert.equal(window({ model_type: 'mistral', sliding_window: 8 }), 8)
+    assert.equal(window({ model_type: 'mistral', sliding_window: null }), undefined)
+    refused(() => window({ model_type: 'mistral', sliding_window: 0 }), /"sliding_window" is 0/)
+    const full = 'full_attention'
+    const sliding = 'sliding_attention'
+    for (const model_type of ['qwen2', 'qwen3']) {
+      const qwen = { model_type, sliding_window: 8, use_sliding_window: true }
+      assert.equal(window({ ...qwen, use_sliding_window: false, max_window_layers: 0 }), undefined)
+      assert.equal(window({ ...qwen, max_window_layers: 0 }), 8)
+      assert.equal(window({ ...qwen, max_window_layers: 4 }), undefined)
+      assert.equal(window(qwen), undefined) // 28 layers without one, by default
+      refused(() => window({ ...qwen, max_window_layers: 3 }), /a window in 1 of 4 layers; .* in all or in none/)
+      assert.equal(window({ ...qwen, layer_types: [sliding, sliding, sliding, sliding] }), 8)
+      assert.equal(window({ ...qwen, max_window_layers: 0, layer_types: [full, full, full, full] }), undefined)
+      refused(() => window({ ...qwen, layer_types: [sliding, full, sliding, full] }), /a window in 2 of 4 layers/)
+      refused(() => window({ ...qwen, layer_types: [full, full, 'linear_attention', full] }), /"linear_attention"/)
+      for (const bad of [[full], 'full', {}]) refused(() => window({ ...qwen, layer_types: bad }), /"layer_types"/)
+      refused(() => window({ ...qwen, max_window_layers: 'all' }), /"max_window_layers" is "all"/)
+      refused(() => window({ ...qwen, use_sliding_window: 1 }), /"use_sliding_window" is 1/)
+    }
   })
 
   it('reads rope alike from rope_scaling with type, with rope_type, and from rope_parameters', () => {
@@ -176,11 +239,20 @@ describe('parseConfig', () => {
     assert.equal(parse({ hidden_size: 66, head_dim: 20 }).headDim, 20)
   })
 
-  it('refuses what is not a Llama by name', () => {
-    refused(() => parse({ model_type: 'gpt2' }), /this is a "gpt2" model/, /Drafthorse runs Llama/)
-    refused(() => parse({ model_type: 'mistral' }), /"mistral"/)
+  it('refuses what is of no family that it runs by name, and says which it runs', () => {
+    for (const model_type of ['gpt2', 'mixtral', 'qwen2_moe', 'mllama', 'toString', 7]) {
+      refused(
+        () => parse({ model_type }),
+        new RegExp(`this is a "?${model_type}"? model`),
+        /llama, mistral, qwen2, qwen3/,
+      )
+    }
     refused(() => parse({ model_type: undefined }), /no "model_type"/)
-    assert.equal(parse({ model_type: undefined, architectures: ['LlamaForCausalLM'] }).vocabSize, 320)
+    assert.equal(parse({ model_type: undefined, architectures: ['LlamaForCausalLM'] }).modelType, 'llama')
+    assert.equal(
+      parse({ model_type: undefined, architectures: ['Qwen2ForCausalLM'], num_key_value_heads: 2 }).modelType,
+      'qwen2',
+    )
     refused(() => parse({ hidden_act: 'gelu' }), /"hidden_act" is "gelu"/, /"silu"/)
     refused(() => parse({ quantization_config: { quant_method: 'gptq' } }), /quantised \("gptq"\)/)
     for (const bad of [null, [], 'llama', 3])

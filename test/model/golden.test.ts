@@ -13,13 +13,13 @@ function largestDifference(a: Float32Array, b: Float32Array): number {
   return a.reduce((largest, value, i) => Math.max(largest, Math.abs(value - b[i]!)), 0)
 }
 
-for (const name of checkpoints) {
-  describe(`checkpoint ${name}, against transformers`, () => {
+for (const [name, backend] of checkpoints.flatMap((name) => ['reference', 'wasm'].map((on) => [name, on] as const))) {
+  describe(`checkpoint ${name}, against transformers, on ${backend}`, () => {
     let model: Model
     let oracleData: Golden
     before(async () => {
       oracleData = await readGolden(name)
-      model = await loadModel(folderOf(name))
+      model = await loadModel(folderOf(name), { backend })
     })
     after(() => model.dispose())
 
@@ -46,7 +46,7 @@ for (const name of checkpoints) {
       }
     })
 
-    it('generates its greedy ids', async () => {
+    it('generates its greedy ids, and the same when it speculates with any of the skip sets', async () => {
       const none = oracleData.cases.find((example) => example.name === 'none')!
       const { tokens, finishReason } = await generate(model, oracleData.inputIds, {
         draft: 'none',
@@ -57,6 +57,11 @@ for (const name of checkpoints) {
       assert.equal(tokens.length, 24)
       assert.deepEqual(tokens.slice(0, firm(none)), none.greedyIds.slice(0, firm(none)))
       golden()
+      for (const { name, skip } of oracleData.cases) {
+        const options = { draft: 'skip', skip, ignoreEos: true, maxNewTokens: 24 } as const
+        const speculative = await generate(model, oracleData.inputIds, options).result
+        assert.deepEqual(speculative.tokens, tokens, `drafting with ${name}`)
+      }
     })
   })
 }

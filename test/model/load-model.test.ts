@@ -23,7 +23,10 @@ describe('loadModel', () => {
     })
     await assert.rejects(loadModel(folder, wrong({ dtype: 'q2_k' })), { code: 'ERR_DTYPE', message: /f32.*not q2_k/ })
     await assert.rejects(loadModel(folder, { threads: 0 }), { code: 'ERR_ARGUMENT', message: /threads is 0/ })
-    await assert.rejects(loadModel(oracle('hf-families/qwen2')), { code: 'ERR_MODEL_FORMAT', message: /qwen2/ })
+    await assert.rejects(loadModel(await edited('qwen2', { model_type: 'qwen2_moe' })), {
+      code: 'ERR_MODEL_FORMAT',
+      message: /"qwen2_moe" model.*llama, mistral, qwen2, qwen3/,
+    })
   })
 
   it('says what is not there to run on', async () => {

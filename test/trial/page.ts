@@ -9,7 +9,7 @@ import { peers } from '../engine/tfjs/peers.ts'
 import { fromFolder, type Site, serve, viteBuild } from './site.ts'
 
 /** What the page may fetch of the repository. */
-const served = /^(models\/stories|test\/oracles\/hf)\/[\w./-]*$/
+const served = /^(models\/stories|test\/oracles\/hf(-families)?)\/[\w./-]*$/
 
 export async function openPage(): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), 'drafthorse-page-'))

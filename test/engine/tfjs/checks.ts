@@ -3,7 +3,7 @@
 import { generate, loadModel } from 'drafthorse'
 import { type Case, type Outcome, runCase } from 'drafthorse/conformance'
 import type { Backend } from 'drafthorse/engine'
-import { argmax, checkpoints, firm, parseGolden } from '../../checkpoint-data.ts'
+import { argmax, checkpoints, firm, oracleFolder, parseGolden } from '../../checkpoint-data.ts'
 import { expect, expectSame } from './expect.ts'
 import { type Files, modelFiles } from './files.ts'
 
@@ -26,7 +26,7 @@ export async function skipOthers(backend: Backend, cases: readonly Case[]): Prom
 export async function matchGolden(backend: Backend, files: Files): Promise<number> {
   let cases = 0
   for (const name of checkpoints) {
-    const folder = `test/oracles/hf/${name}`
+    const folder = `test/oracles/${oracleFolder(name)}`
     const golden = await parseGolden(
       await files.read(`${folder}/golden.json`),
       await files.read(`${folder}/golden.safetensors`),

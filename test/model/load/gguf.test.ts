@@ -1,7 +1,8 @@
 // GGUF: files of gguf-py read exactly, and heads that are truncated, flipped, hostile or merely wrong.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { loadModel } from 'drafthorse'
+import { inverseFrequencies } from 'drafthorse/model'
 import fc from 'fast-check'
 import { memoryFiles, memorySource } from '../../../model/load/files.ts'
 import { parseGguf } from '../../../model/load/gguf.ts'
@@ -175,18 +176,25 @@ describe('parseGguf', () => {
   })
 })
 
-describe('a Llama in GGUF', () => {
+describe('a model in GGUF', () => {
   const read = (name: string): Uint8Array => readFileSync(repository(`test/oracles/gguf/${name}.gguf`))
 
-  for (const name of ['gqa-tied-bf16', 'wide-head-bias-f32'] as const) {
+  const names = ['gqa-tied-bf16', 'wide-head-bias-f32', 'llama3-rope-sharded-f16', 'qwen2', 'qwen3'] as const
+  for (const name of names) {
     it(`has the config and the tensors of the checkpoint that gguf-py wrote it from: ${name}`, async () => {
       const { config, tensors } = await openGguf(memoryFiles('x', { 'x.gguf': read(name) }), 'x.gguf')
       await using original = await loadModel(folderOf(name), { backend: 'reference' })
-      const { rmsNormEps, ...rest } = config
-      const { rmsNormEps: expected, ...others } = original.config
+      const { rmsNormEps, ropeScaling, ...rest } = config
+      const { rmsNormEps: expected, ropeScaling: scaling, ...others } = original.config
       assert.deepEqual({ ...rest, storedDType: others.storedDType }, others)
       assert.equal(rmsNormEps, Math.fround(expected))
-      const stored = readSafetensors(`${folderOf(name)}/model.safetensors`)
+      assert.equal(ropeScaling.type, scaling.type === 'llama3' ? 'factors' : scaling.type)
+      const frequencies = inverseFrequencies(config)
+      for (const [i, frequency] of inverseFrequencies(original.config).entries()) {
+        assert.ok(Math.abs(frequencies[i]! - frequency) <= 1e-6 * frequency)
+      }
+      const files = readdirSync(folderOf(name)).filter((file) => /^model.*\.safetensors$/.test(file))
+      const stored = new Map(files.flatMap((file) => [...readSafetensors(`${folderOf(name)}/${file}`)]))
       assert.deepEqual([...tensors.keys()].sort(), [...stored.keys()].sort())
       for (const [key, tensor] of tensors) {
         const { shape, bytes } = stored.get(key)!
@@ -230,7 +238,7 @@ describe('a Llama in GGUF', () => {
   const embedding = { name: 'token_embd.weight', axes: [64, 10], type: 0, offset: 0 }
   const small: Raw = { ...raw, metadata: llama, tensors: [embedding], data: 2560 }
   const config = async (change: Partial<Raw> = {}) =>
-    llamaOf(await parse(gguf({ ...small, ...change })), 'x.gguf').config
+    (await llamaOf(await parse(gguf({ ...small, ...change })), 'x.gguf')).config
   const plus = (...more: Raw['metadata']): Partial<Raw> => ({ metadata: [...llama, ...more] })
 
   it('has what llama.cpp takes for granted where the metadata is silent', async () => {
@@ -248,20 +256,41 @@ describe('a Llama in GGUF', () => {
     )
     const linear = plus(['llama.rope.scaling.type', words('linear')], ['llama.rope.scaling.factor', float(4)])
     assert.deepEqual((await config(linear)).ropeScaling, { type: 'linear', factor: 4 })
+    assert.equal((await config(plus(['llama.attention.sliding_window', whole(0)]))).slidingWindow, undefined)
+    const { modelType, slidingWindow } = await config(plus(['llama.attention.sliding_window', whole(64)]))
+    assert.deepEqual([modelType, slidingWindow], ['mistral', 64])
     const ends = plus(['tokenizer.ggml.eos_token_id', whole(3)], ['tokenizer.ggml.eot_token_id', whole(5)])
     assert.deepEqual((await config(ends)).eosTokenIds, [3, 5])
   })
 
+  const stretched = (size: number, { behind = 32 } = {}): Partial<Raw> => ({
+    tensors: [
+      embedding,
+      { name: 'output_norm.weight', axes: [behind / 4], type: 0, offset: 2560 },
+      { name: 'rope_freqs.weight', axes: [size], type: 0, offset: 2560 + behind },
+    ],
+    data: 2560 + behind + 4 * size,
+  })
   const refused: Record<string, [change: Partial<Raw>, message: RegExp]> = {
-    'another architecture': [{ metadata: [['general.architecture', words('qwen2')]] }, /"qwen2" model/],
+    'another architecture': [
+      { metadata: [['general.architecture', words('qwen2moe')]] },
+      /"qwen2moe" model; .*llama, qwen2, qwen3/,
+    ],
     'no architecture': [{ metadata: [] }, /undefined model/],
     experts: [plus(['llama.expert_count', whole(8)]), /expert_count" 8; expected no experts/],
     'half rotated heads': [plus(['llama.rope.dimension_count', whole(16)]), /rotates 16 values of heads of 32/],
     'yarn scaling': [plus(['llama.rope.scaling.type', words('yarn')]), /"yarn" is not supported/],
-    'rope by a tensor': [
-      { tensors: [embedding, { name: 'rope_freqs.weight', axes: [16], type: 0, offset: 2560 }], data: 2624 },
-      /rope_freqs\.weight/,
+    'layers with windows and without': [
+      plus(['llama.attention.sliding_window_pattern', whole(4)]),
+      /sliding_window_pattern" 4; expected layers that all see the same window/,
     ],
+    'rope stretched twice': [
+      { ...plus(['llama.rope.scale_linear', float(2)]), ...stretched(16) },
+      /both by "rope_freqs\.weight" and by its metadata/,
+    ],
+    'rope factors for other heads': [stretched(8), /"rope_freqs\.weight" is F32 \[8\]; expected F32 \[16\]/],
+    // What the file is filled with counts up to 255: here it has come to values with a sign.
+    'rope factors below 0': [stretched(16, { behind: 192 }), /"rope_freqs\.weight" holds -\d.*; expected positive/],
     'no width': [
       { metadata: llama.filter(([key]) => key !== 'llama.embedding_length') },
       /no "llama\.embedding_length"/,
@@ -274,7 +303,7 @@ describe('a Llama in GGUF', () => {
 
   it('names the types that weights are read from', async () => {
     const packed = { ...embedding, axes: [256, 10], type: 12 }
-    const { tensors } = llamaOf(await parse(gguf({ ...small, tensors: [packed] })), 'x.gguf')
+    const { tensors } = await llamaOf(await parse(gguf({ ...small, tensors: [packed] })), 'x.gguf')
     const tensor = tensors.get('model.embed_tokens.weight')!
     await fails(() => tensor.read(), 'ERR_DTYPE', /token_embd\.weight" is Q4_K; .*F32, F16, BF16, Q8_0, Q4_0, Q4_1/)
   })

@@ -42,6 +42,7 @@ describe('parseLlama2c', () => {
   it('reads the config of stories260K', async () => {
     const { config, tensors } = await parse(stories260K)
     assert.deepEqual(config, {
+      modelType: 'llama',
       vocabSize: 512,
       hiddenSize: 64,
       intermediateSize: 172,
@@ -55,7 +56,10 @@ describe('parseLlama2c', () => {
       ropeScaling: { type: 'default' },
       tieWordEmbeddings: true,
       attentionBias: false,
+      attentionOutputBias: false,
       mlpBias: false,
+      qkNorm: false,
+      slidingWindow: undefined,
       bosTokenId: 1,
       eosTokenIds: [1, 2],
       storedDType: 'f32',

@@ -1,6 +1,7 @@
 """What the tiny random checkpoints share: their base shape, their weights, their golden files."""
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -54,6 +55,45 @@ def greedy(model, ids):
     best_two = [step[0].float().topk(2).values for step in output.logits]
     margins = [round(float(first - second), 5) for first, second in best_two]
     return output.sequences[0, ids.shape[1] :].tolist(), margins
+
+
+def skip_cases(layers: int) -> dict[str, dict[str, list[int]]]:
+    """The five skip sets, by name."""
+    every, last_two = list(range(layers)), list(range(layers - 2, layers))
+    return {
+        "none": {"attention": [], "mlp": []},
+        "middle": {"attention": every[1:-1], "mlp": [1]},
+        "mlp-only": {"attention": [], "mlp": every[layers // 2 :]},
+        "all-attention": {"attention": every, "mlp": []},
+        "suffix": {"attention": last_two, "mlp": last_two},
+    }
+
+
+@contextmanager
+def skipping(model, skip: dict[str, list[int]]):
+    """The model with sublayers skipped: one whose output projection is zero adds nothing."""
+    layers = model.model.layers
+    projections = [layers[index].self_attn.o_proj for index in skip["attention"]]
+    projections += [layers[index].mlp.down_proj for index in skip["mlp"]]
+    kept = [(parameter, parameter.data.clone()) for linear in projections for parameter in linear.parameters()]
+    for parameter, _ in kept:
+        parameter.data.zero_()
+    try:
+        yield model
+    finally:
+        for parameter, value in kept:
+            parameter.data.copy_(value)
+
+
+def golden_cases(folder: Path, model, ids):
+    """The golden files of a prompt ids [1, T] for the five skip cases."""
+    logits, cases = {}, {}
+    for name, skip in skip_cases(model.config.num_hidden_layers).items():
+        with skipping(model, skip):
+            logits[name] = logits_of(model, ids)
+            greedy_ids, margins = greedy(model, ids)
+        cases[name] = {"skip": skip, "greedy_ids": greedy_ids, "margins": margins}
+    write_golden(folder, ids, logits, cases)
 
 
 def write_golden(folder: Path, ids, logits: dict[str, torch.Tensor], cases: dict[str, dict]):

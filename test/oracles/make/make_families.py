@@ -16,7 +16,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from checkpoints import BASE_SHAPE, greedy, logits_of, randomise, write_golden
+from checkpoints import BASE_SHAPE, golden_cases, randomise
 
 PROMPT_LENGTH = 40  # longer than the window of mistral-window-16
 
@@ -33,7 +33,7 @@ CHECKPOINTS = {
 
 
 def make(folder: Path, name: str, seed: int):
-    """One checkpoint with its golden files, nothing skipped."""
+    """One checkpoint with its golden files."""
     config_class, model_class, shape = CHECKPOINTS[name]
     torch.manual_seed(seed)
     config = config_class(**{**BASE_SHAPE, "num_key_value_heads": 2, **shape})
@@ -42,10 +42,7 @@ def make(folder: Path, name: str, seed: int):
     model.save_pretrained(folder)
     model = model_class.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     ids = torch.randint(3, config.vocab_size, (1, PROMPT_LENGTH))
-    logits = logits_of(model, ids)
-    greedy_ids, _ = greedy(model, ids)
-    case = {"skip": {"attention": [], "mlp": []}, "greedy_ids": greedy_ids}
-    write_golden(folder, ids, {"none": logits}, {"none": case})
+    golden_cases(folder, model, ids)
 
 
 def main():

@@ -4,14 +4,13 @@ Checkpoint number n of a run draws everything from torch seed SEED + n, n counte
 """
 
 import argparse
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from checkpoints import BASE_SHAPE, greedy, logits_of, randomise, write_golden
+from checkpoints import BASE_SHAPE, golden_cases, randomise
 
 PROMPT_LENGTH = 24
 WHOLE = "5GB"
@@ -75,34 +74,6 @@ EXTRA_CHECKPOINTS = {
 }
 
 
-def skip_cases(layers: int) -> dict[str, dict[str, list[int]]]:
-    """The five skip sets, by name."""
-    every, last_two = list(range(layers)), list(range(layers - 2, layers))
-    return {
-        "none": {"attention": [], "mlp": []},
-        "middle": {"attention": every[1:-1], "mlp": [1]},
-        "mlp-only": {"attention": [], "mlp": every[layers // 2 :]},
-        "all-attention": {"attention": every, "mlp": []},
-        "suffix": {"attention": last_two, "mlp": last_two},
-    }
-
-
-@contextmanager
-def skipping(model, skip: dict[str, list[int]]):
-    """The model with sublayers skipped: one whose output projection is zero adds nothing."""
-    layers = model.model.layers
-    projections = [layers[index].self_attn.o_proj for index in skip["attention"]]
-    projections += [layers[index].mlp.down_proj for index in skip["mlp"]]
-    kept = [(parameter, parameter.data.clone()) for linear in projections for parameter in linear.parameters()]
-    for parameter, _ in kept:
-        parameter.data.zero_()
-    try:
-        yield model
-    finally:
-        for parameter, value in kept:
-            parameter.data.copy_(value)
-
-
 def make(folder: Path, checkpoint: Checkpoint, seed: int):
     """One checkpoint with its golden files."""
     torch.manual_seed(seed)
@@ -115,13 +86,7 @@ def make(folder: Path, checkpoint: Checkpoint, seed: int):
     model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
     ids = torch.randint(3, config.vocab_size, (1, PROMPT_LENGTH))
-    logits, cases = {}, {}
-    for name, skip in skip_cases(config.num_hidden_layers).items():
-        with skipping(model, skip):
-            logits[name] = logits_of(model, ids)
-            greedy_ids, margins = greedy(model, ids)
-        cases[name] = {"skip": skip, "greedy_ids": greedy_ids, "margins": margins}
-    write_golden(folder, ids, logits, cases)
+    golden_cases(folder, model, ids)
 
 
 def main():
