@@ -9,6 +9,7 @@ import type { GenerateOptions } from '../decode/options.ts'
 import { ArgumentError, ModelFormatError, NotFoundError } from '../engine/errors.ts'
 import type { Model } from '../model/load-model.ts'
 import type { SkipSet } from '../model/skip.ts'
+import { saveSkip } from '../model/skip-cache.ts'
 import { parseSkipFile } from '../model/skip-file.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
 import {
@@ -20,7 +21,7 @@ import {
   numberList,
   wholeNumber,
 } from './model-options.ts'
-import { summaryLine } from './summary.ts'
+import { describeSkip, summaryLine } from './summary.ts'
 import { paintFor, printable } from './terminal.ts'
 
 interface Options extends ModelOptions {
@@ -29,6 +30,7 @@ interface Options extends ModelOptions {
   readonly skip?: string
   readonly skipAttention?: number[]
   readonly skipMlp?: number[]
+  readonly saveSkip?: true
   readonly draftLength: DraftLengthOption
   readonly maxNewTokens: number
   readonly stop?: string[]
@@ -47,6 +49,7 @@ export function generateCommand(): Command {
     .option('--skip <file>', 'a skip file: {"NAME": {"attention": [...], "mlp": [...]}}')
     .option('--skip-attention <layers>', 'attention sublayers to skip, like 3,4 or 3-11', layerList)
     .option('--skip-mlp <layers>', 'MLP sublayers to skip', layerList)
+    .option('--save-skip', 'keep what is skipped for this model, in the cache folder: later runs skip it unasked')
     .option(
       '--draft-length <n>',
       'tokens to draft in a round, or "threshold": as long as the draft is sure of itself',
@@ -74,6 +77,7 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
   const input = await readPrompt(prompt, options)
   await using model = await loadWithProgress(options, signal)
   const skip = await readSkip(model, options)
+  if (options.saveSkip) await keepSkip(model, skip)
   const settings: GenerateOptions = {
     maxNewTokens: options.maxNewTokens,
     draftLength: options.draftLength,
@@ -146,6 +150,11 @@ async function readSkip(model: Model, options: Options): Promise<SkipSet | undef
     throw new NotFoundError(`the skip file ${file} cannot be read`, { cause })
   }
   return parseSkipFile(parseJson(content, file), { where: file, modelName: model.name })
+}
+
+async function keepSkip(model: Model, skip: SkipSet | undefined): Promise<void> {
+  if (!skip) throw new ArgumentError('--save-skip keeps what --skip, --skip-attention and --skip-mlp name; give one')
+  process.stderr.write(`${describeSkip(skip)} is kept for ${model.name} in ${await saveSkip(model, skip)}\n`)
 }
 
 function parseJson(content: string, file: string): unknown {

@@ -66,9 +66,9 @@ async function model(source: string) {
   const checkpoint = await openCheckpoint(source)
   const backend = await openBackend(defaultBackend, { threads: 1 })
   try {
-    const { name, format, config, tensors, tokenizer, skip } = checkpoint
+    const { name, id, format, config, tensors, tokenizer, skip } = checkpoint
     const summary = summarize(tensors, config, { backend, dtype: unaskedDType(checkpoint, backend) })
-    return { name, format, ...summary, config, hasTokenizer: tokenizer !== undefined, skip }
+    return { name, id, format, ...summary, config, hasTokenizer: tokenizer !== undefined, skip }
   } finally {
     await backend.dispose()
     await checkpoint.close()
@@ -83,17 +83,20 @@ type Report = ReturnType<typeof here> & {
 function describe({ version, node, platform, cores, backends, model }: Report): string {
   const { config, skip } = model
   const types = (counts: Partial<Record<string, number>>): string => Object.keys(counts).join(', ')
+  const window = config.slidingWindow === undefined ? '' : `, of which attention sees the last ${config.slidingWindow}`
   const facts = [
     ['format', model.format],
+    ['id', model.id ?? 'none'],
+    ['family', config.modelType],
     ['parameters', `${(model.parameters / 1e6).toFixed(1)} million`],
     ['weights', `stored as ${types(model.stored)}; run as ${types(model.running)} on ${defaultBackend}`],
     ['layers', `${config.numHiddenLayers}, so ${2 * config.numHiddenLayers} sublayers`],
     ['hidden, MLP', `${config.hiddenSize}, ${config.intermediateSize}`],
     ['heads', `${config.numAttentionHeads} of ${config.headDim}, ${config.numKeyValueHeads} for keys and values`],
     ['vocabulary', `${config.vocabSize}${model.hasTokenizer ? '' : ', without a tokenizer'}`],
-    ['context', `${config.maxPositionEmbeddings} tokens`],
+    ['context', `${config.maxPositionEmbeddings} tokens${window}`],
     ['rope', `theta ${config.ropeTheta}, scaling ${config.ropeScaling.type}`],
-    ['skipped in drafts', skip ? describeSkip(skip) : 'no skip set came with it'],
+    ['skipped in drafts', skip ? describeSkip(skip) : 'no skip set was found'],
   ]
   const columns = [{ title: 'backend' }, { title: 'runs here' }, { title: 'weights' }, { title: 'on' }]
   const rows = backends.map((backend) =>

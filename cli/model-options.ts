@@ -25,13 +25,10 @@ export function addModelOptions(command: Command, { threads = true }: { readonly
       defaultBackend,
     )
     .addOption(
-      new Option('--dtype <type>', 'the type in which matrices run (default: one that loses nothing; of stories the fastest)').choices([
-        'f32',
-        'bf16',
-        'q8_0',
-        'q4_0',
-        'q4_1',
-      ]),
+      new Option(
+        '--dtype <type>',
+        'the type in which matrices run (default: one that loses nothing; of stories the fastest)',
+      ).choices(['f32', 'bf16', 'q8_0', 'q4_0', 'q4_1']),
     )
   return threads ? command.option('--threads <n>', 'threads, where the backend has a choice', wholeNumber(1)) : command
 }

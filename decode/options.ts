@@ -18,7 +18,7 @@ export interface GenerateOptions {
   readonly draft?: 'none' | 'skip' | Draft | undefined
   /** A number of tokens, `'threshold'` (as long as the draft is sure of itself), or a policy. Default `'threshold'`. */
   readonly draftLength?: number | 'threshold' | DraftLength | undefined
-  /** The sublayers that `'skip'` leaves out. Default: the set that came with the model. */
+  /** The sublayers that `'skip'` leaves out. Default: the model's own set. */
   readonly skip?: SkipSet | undefined
   /** How drafts are accepted: by equality with what the model chooses. */
   readonly accept?: 'equality' | undefined
@@ -105,7 +105,7 @@ function planDraft(model: Model, options: GenerateOptions): { draft: Draft | und
     case 'skip':
       if (skip) return { draft: skipLayers(skip), skip }
       throw new ArgumentError(
-        `${model.name} came without a skip set; name the sublayers to skip with the option "skip"`,
+        `no skip set of ${model.name} was found, neither in the cache folder nor beside its weights: give one with the option "skip" (--skip-attention and --skip-mlp, or --skip FILE); where this version has the command, "drafthorse search --model ${model.name}" finds one`,
       )
     default:
       throw new ArgumentError(`draft is "${String(draft)}", expected "none", "skip" or a Draft`)

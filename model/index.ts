@@ -2,12 +2,15 @@
 
 export { advance, commit, createSequence, reusePrefix, type Sequence, truncate } from './cache.ts'
 export { type LlamaConfig, parseConfig, type RopeScaling } from './config.ts'
+export type { ModelType } from './families.ts'
 export { createLlama, type Llama, type Rows, type SequenceRows, type Span } from './llama.ts'
 export { type Checkpoint, openCheckpoint, type StoredTensor } from './load/checkpoint.ts'
 export { type ByteSource, type ModelFiles, memoryFiles } from './load/files.ts'
 export { type LoadOptions, loadModel, type Model } from './load-model.ts'
+export { modelId } from './model-id.ts'
 export { inverseFrequencies } from './rope.ts'
 export { noSkip, planSkip, type SkipPlan, type SkipSet } from './skip.ts'
+export { type SkipOwner, saveSkip } from './skip-cache.ts'
 export { parseSkipFile } from './skip-file.ts'
 export type { TextStream, Tokenizer } from './tokenizer.ts'
 export {

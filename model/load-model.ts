@@ -32,10 +32,12 @@ export interface LoadOptions {
 
 export interface Model extends Llama, AsyncDisposable {
   readonly name: string
+  /** The same for the same weights, wherever they lie: as `modelId` says. */
+  readonly id: string | undefined
   /** Throws {@link NotFoundError} where the checkpoint has none; `hasTokenizer` says so beforehand. */
   readonly tokenizer: Tokenizer
   readonly hasTokenizer: boolean
-  /** The skip set that came with the weights. */
+  /** The skip set that is kept for it in the user's cache folder (`saveSkip`), or that came with the weights. */
   readonly skip: SkipSet | undefined
   readonly summary: WeightsSummary & { readonly format: string }
   /** An empty text in progress; disposed with the model at the latest. */
@@ -81,7 +83,7 @@ async function build(
   checkpoint: Checkpoint,
   options: LoadOptions & { backend: Backend; owned: boolean },
 ): Promise<Model> {
-  const { name, format, config, tensors, tokenizer, skip } = checkpoint
+  const { name, id, format, config, tensors, tokenizer, skip } = checkpoint
   const { backend, dtype = unaskedDType(checkpoint, backend) } = options
   if (dtype && !backend.capabilities.dtypes.includes(dtype)) {
     throw new DTypeError(`${backend.name} runs ${backend.capabilities.dtypes.join(', ')}, not ${dtype}`)
@@ -96,6 +98,7 @@ async function build(
   const model: Model = {
     ...llama,
     name,
+    id,
     skip,
     hasTokenizer: tokenizer !== undefined,
     get tokenizer(): Tokenizer {

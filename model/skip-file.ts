@@ -1,8 +1,8 @@
 // Skip files: which sublayers a model's draft leaves out, by the model's name, as in the paper's skip_layers.json.
 
-import { ModelFormatError } from '../engine/errors.ts'
+import { ArgumentError, ModelFormatError } from '../engine/errors.ts'
 import { asObject, describe, isObject, type JsonObject, quote } from './load/json.ts'
-import type { SkipSet } from './skip.ts'
+import { planSkip, type SkipSet } from './skip.ts'
 
 /** What this package writes under the key `format`; the paper's own file has no such key. */
 export const skipFormat = 'drafthorse/skip@1'
@@ -35,6 +35,17 @@ export function findSkipSet(
   if (name === undefined) return undefined
   const inside = `${quote(name)} of ${where}`
   return parseSet(asObject(entries[name], inside), inside)
+}
+
+/** A file's set, all layers of which a model of so many layers has. Throws {@link ModelFormatError}. */
+export function expectLayers(skip: SkipSet, { where, layers }: { where: string; layers: number }): SkipSet {
+  try {
+    planSkip(skip, layers)
+  } catch (cause) {
+    if (!(cause instanceof ArgumentError)) throw cause
+    throw new ModelFormatError(`${where}: ${cause.message}`, { cause })
+  }
+  return skip
 }
 
 /** The file's content without `format`, which is checked. */

@@ -4,8 +4,10 @@ import { openEmbedded, openFiles } from '#files'
 import type { StoredDType, WeightDType } from '../../engine/dtype.ts'
 import { ArgumentError, ModelFormatError, NotFoundError } from '../../engine/errors.ts'
 import { type LlamaConfig, parseConfig } from '../config.ts'
-import { planSkip, type SkipSet } from '../skip.ts'
-import { findSkipSet } from '../skip-file.ts'
+import { modelId } from '../model-id.ts'
+import type { SkipSet } from '../skip.ts'
+import { cachedSkip } from '../skip-cache.ts'
+import { expectLayers, findSkipSet } from '../skip-file.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer.ts'
 import { embeddedName, embeddedTypes } from './embedded.ts'
 import type { ModelFiles } from './files.ts'
@@ -33,17 +35,21 @@ export interface StoredTensor {
   readonly storedAs?: string
   /** Reads its bytes: row-major, little-endian, as many as type and shape say. Not to be written to. */
   read(): Promise<Uint8Array>
+  /** Reads the first `startBytes` of what the file holds of it, or all where that is less: for the model's id. */
+  start(): Promise<Uint8Array>
 }
 
 /** An open model. Its files stay open until `close`. */
 export interface Checkpoint {
   readonly name: string
+  /** As `modelId` says. */
+  readonly id: string | undefined
   readonly format: 'safetensors' | 'tfjs' | 'gguf' | 'llama2c'
   readonly config: LlamaConfig
   readonly tensors: ReadonlyMap<string, StoredTensor>
   /** `undefined` for a model without one. */
   readonly tokenizer: Tokenizer | undefined
-  /** The set in skip_layers.json beside the weights, if there is one for this model. */
+  /** The set that is kept for this model in the user's cache folder, or the one in skip_layers.json beside the weights. */
   readonly skip: SkipSet | undefined
   /** The types in which it runs unasked, where more is known of it than what its file loses nothing in. */
   readonly runsAs?: readonly WeightDType[]
@@ -54,10 +60,10 @@ export interface Checkpoint {
 /**
  * Opens a model: `'stories'` for the embedded one, the path of a folder in Hugging Face layout (config.json, safetensors
  * or TensorFlow.js's model.json, tokenizer.json), of a `.safetensors` or model.json file in such a folder, of a `.gguf`
- * file (a tokenizer.json beside it comes before its own), of a llama2.c `.bin` file, or files by another way. Reads headers and the
- * tokenizer, and no weights. Throws {@link NotFoundError} for what is missing, {@link ModelFormatError} for what is damaged
- * or of another kind, and {@link BackendUnavailableError} where TensorFlow.js would be needed to decode weights and is not
- * installed.
+ * file (a tokenizer.json beside it comes before its own), of a llama2.c `.bin` file, or files by another way. Reads headers,
+ * the tokenizer, and of each weight no more than the model's id needs. Throws {@link NotFoundError} for what is missing,
+ * {@link ModelFormatError} for what is damaged or of another kind, and {@link BackendUnavailableError} where TensorFlow.js
+ * would be needed to decode weights and is not installed.
  */
 export async function openCheckpoint(source: string | URL | ModelFiles): Promise<Checkpoint> {
   if (source === embeddedName) return { ...(await open(await openEmbedded())), runsAs: embeddedTypes }
@@ -67,6 +73,20 @@ export async function openCheckpoint(source: string | URL | ModelFiles): Promise
 }
 
 async function open(files: ModelFiles): Promise<Checkpoint> {
+  const found = await openAny(files)
+  try {
+    const id = await modelId(found.config, found.tensors)
+    return { ...found, id, skip: (await cachedSkip({ ...found, id })) ?? found.skip }
+  } catch (error) {
+    await found.close()
+    throw error
+  }
+}
+
+/** What stands in the files. */
+type Found = Omit<Checkpoint, 'id'>
+
+async function openAny(files: ModelFiles): Promise<Found> {
   const { file } = files
   const ofFolder = file === undefined || /\.safetensors(\.index\.json)?$/i.test(file) || tfjsManifests.includes(file)
   if (ofFolder) return openFolder(files)
@@ -77,7 +97,7 @@ async function open(files: ModelFiles): Promise<Checkpoint> {
   )
 }
 
-async function openFolder(files: ModelFiles): Promise<Checkpoint> {
+async function openFolder(files: ModelFiles): Promise<Found> {
   const json = await readJson(files, 'config.json')
   if (json === undefined) {
     const hint = files.file === undefined ? '; of a llama2.c model, give the path of its .bin file' : ''
@@ -112,10 +132,11 @@ async function openTfjsWeights(files: ModelFiles, path: string): Promise<OpenWei
 }
 
 function asWeight(tensor: SafetensorsTensor): StoredTensor {
-  const { name, shape } = tensor
+  const { name, shape, start } = tensor
   return {
     name,
     shape,
+    start,
     get dtype() {
       return weightType(tensor)
     },
@@ -144,7 +165,7 @@ async function openWeights(files: ModelFiles): Promise<OpenWeights> {
   )
 }
 
-async function openGgufModel(files: ModelFiles, file: string): Promise<Checkpoint> {
+async function openGgufModel(files: ModelFiles, file: string): Promise<Found> {
   const { config, tensors, file: gguf, source } = await openGguf(files, file)
   try {
     const tokenizer = (await readTokenizer(files, config.vocabSize)) ?? (await ownTokenizer(gguf, source.name, config))
@@ -166,7 +187,7 @@ async function ownTokenizer(
   return content && createTokenizer(content.json, { where, config: content.config, modelVocabSize })
 }
 
-async function openLlama2cModel(files: ModelFiles, file: string): Promise<Checkpoint> {
+async function openLlama2cModel(files: ModelFiles, file: string): Promise<Found> {
   const { config, tensors: stored, source } = await openLlama2c(files, file)
   try {
     const { vocabSize } = config
@@ -197,13 +218,7 @@ async function readSkip(files: ModelFiles, { numHiddenLayers }: LlamaConfig): Pr
   if (json === undefined) return undefined
   const where = `${path} of "${files.name}"`
   const skip = findSkipSet(json, { where, modelName: files.name })
-  try {
-    if (skip) planSkip(skip, numHiddenLayers)
-  } catch (cause) {
-    if (!(cause instanceof ArgumentError)) throw cause
-    throw new ModelFormatError(`${where}: ${cause.message}`, { cause })
-  }
-  return skip
+  return skip && expectLayers(skip, { where, layers: numHiddenLayers })
 }
 
 async function firstOf(files: ModelFiles, paths: readonly string[]): Promise<string | undefined> {

@@ -4,6 +4,9 @@
 import { ModelFormatError, NotFoundError } from '../../engine/errors.ts'
 import { quote } from './json.ts'
 
+/** Bytes of a tensor that its model's id covers. */
+export const startBytes = 4096
+
 /** An open file. */
 export interface ByteSource {
   /** How messages call it. */

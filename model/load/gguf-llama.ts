@@ -89,6 +89,7 @@ function weight(tensor: GgufTensor, { name, pairs }: { name: string; pairs: numb
   return {
     name,
     shape,
+    start: tensor.start,
     get dtype() {
       return dtype()
     },

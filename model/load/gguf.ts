@@ -3,7 +3,7 @@
 // (a vocabulary has a hundred thousand texts) are passed over until somebody asks for one.
 
 import { createReader, type Reader } from './byte-reader.ts'
-import type { ByteSource } from './files.ts'
+import { type ByteSource, startBytes } from './files.ts'
 import { quote } from './json.ts'
 
 /** Name, values and bytes of a block, by the number of a ggml type. */
@@ -80,6 +80,8 @@ export interface GgufTensor {
   readonly byteLength: number
   /** Reads its bytes. */
   read(): Promise<Uint8Array>
+  /** Reads the first `startBytes` of them at most. */
+  start(): Promise<Uint8Array>
 }
 
 export interface GgufFile {
@@ -124,8 +126,9 @@ export async function parseGguf(source: ByteSource): Promise<GgufFile> {
     if (start + offset + byteLength > source.size) {
       throw head.error(`${where} ends at byte ${start + offset + byteLength} of ${source.size}: the file is truncated`)
     }
-    const read = () => source.read(start + offset, byteLength)
-    tensors.set(name, { name, type, shape, byteLength, read })
+    const first = (bytes: number) => source.read(start + offset, Math.min(bytes, byteLength))
+    const read = () => first(byteLength)
+    tensors.set(name, { name, type, shape, byteLength, read, start: () => first(startBytes) })
     next = padded(offset + byteLength)
   }
   return { metadata, tensors }

@@ -3,7 +3,7 @@
 
 import { ModelFormatError } from '../../engine/errors.ts'
 import { type LlamaConfig, parseConfig } from '../config.ts'
-import { type ByteSource, type ModelFiles, openRequired } from './files.ts'
+import { type ByteSource, type ModelFiles, openRequired, startBytes } from './files.ts'
 import { llama2cTokenizerJson } from './llama2c-tokenizer.ts'
 import { toHalfSplit } from './rope-layout.ts'
 import type { TokenizerFiles } from './sentencepiece.ts'
@@ -16,6 +16,8 @@ export interface Llama2cTensor {
   readonly shape: readonly number[]
   /** Reads its bytes, little-endian f32, row-major. */
   read(): Promise<Uint8Array>
+  /** Reads the first `startBytes` of what the file holds at most. */
+  start(): Promise<Uint8Array>
 }
 
 export interface Llama2cFile {
@@ -45,10 +47,11 @@ export async function parseLlama2c(source: ByteSource): Promise<Llama2cFile> {
       if (name === undefined) continue
       const full = name.replace('*', `${copy}`)
       const read = () => source.read(offset, length)
+      const start = () => source.read(offset, Math.min(length, startBytes))
       const inLayout = rotated
         ? async () => toHalfSplit(await read(), { rows: shape[0]!, headDim: config.headDim })
         : read
-      tensors.set(full, { name: full, shape, read: inLayout })
+      tensors.set(full, { name: full, shape, read: inLayout, start })
     }
   }
   return { config, tensors }

@@ -3,7 +3,7 @@
 
 import type { StoredDType } from '../../engine/dtype.ts'
 import { DTypeError, ModelFormatError } from '../../engine/errors.ts'
-import { type ByteSource, checkFileName, type ModelFiles, openRequired } from './files.ts'
+import { type ByteSource, checkFileName, type ModelFiles, openRequired, startBytes } from './files.ts'
 import { asObject, describe, isObject, parseJson, quote, readJson } from './json.ts'
 import { claimedSize, isWholeNumbers } from './shape.ts'
 
@@ -49,6 +49,8 @@ export interface SafetensorsTensor {
   readonly byteLength: number
   /** Reads its bytes, row-major and little-endian. */
   read(): Promise<Uint8Array>
+  /** Reads the first `startBytes` of them at most. */
+  start(): Promise<Uint8Array>
 }
 
 export interface SafetensorsFile {
@@ -88,7 +90,9 @@ export async function parseSafetensors(source: ByteSource): Promise<SafetensorsF
   const tensors = new Map<string, SafetensorsTensor>()
   for (const { name, dtype, shape, begin, end } of spans) {
     const byteLength = end - begin
-    tensors.set(name, { name, dtype, shape, byteLength, read: () => source.read(dataStart + begin, byteLength) })
+    const read = () => source.read(dataStart + begin, byteLength)
+    const start = () => source.read(dataStart + begin, Math.min(byteLength, startBytes))
+    tensors.set(name, { name, dtype, shape, byteLength, read, start })
   }
   return { metadata, tensors }
 }

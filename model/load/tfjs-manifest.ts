@@ -4,7 +4,7 @@
 
 import { DisposedError, ModelFormatError, NotFoundError } from '../../engine/errors.ts'
 import { openWeightDecoder, type WeightSpec } from '../../engine/tfjs/weights.ts'
-import { checkFileName, type ModelFiles, openRequired } from './files.ts'
+import { checkFileName, type ModelFiles, openRequired, startBytes } from './files.ts'
 import { asObject, describe, isObject, quote, readJson } from './json.ts'
 import { claimedSize, isWholeNumbers } from './shape.ts'
 
@@ -26,6 +26,8 @@ export interface ManifestTensor {
    * of it, and 4 bytes a value.
    */
   read(): Promise<Uint8Array>
+  /** Reads the first `startBytes` of what files hold at most. */
+  start(): Promise<Uint8Array>
 }
 
 /** The tensors of a manifest. Files are open only while they are read. */
@@ -60,7 +62,11 @@ export async function openTfjsManifest(files: ModelFiles, path: string): Promise
         const { buffer, byteOffset, byteLength } = decode(await readSpan(files, shards, { begin, end }), spec)
         return new Uint8Array(buffer, byteOffset, byteLength)
       }
-      tensors.set(name, { name, shape, storedAs, read })
+      const start = async (): Promise<Uint8Array> => {
+        const pieces = await readSpan(files, shards, { begin, end: Math.min(end, begin + startBytes) })
+        return Uint8Array.from(pieces.flatMap((piece) => [...piece]))
+      }
+      tensors.set(name, { name, shape, storedAs, read, start })
     }
   }
   return {

@@ -110,6 +110,45 @@ describe('drafthorse on the command line', () => {
     assert.match((await run(['info'])).stdout, /reference +yes/)
   })
 
+  it('names the family of a model, and those that it runs where it is none of them', async () => {
+    const families = await run([
+      'info',
+      fileURLToPath(new URL('../oracles/hf-families/mistral-window-16', import.meta.url)),
+    ])
+    assert.match(families.stdout, /family +mistral\n(.*\n)*context +256 tokens, of which attention sees the last 16\n/)
+    const folder = await mkdtemp(join(tmpdir(), 'drafthorse-'))
+    try {
+      await writeFile(join(folder, 'config.json'), '{"model_type": "gpt2"}')
+      const { code, stderr } = await run(['info', folder])
+      assert.equal(code, 1)
+      assert.match(stderr, /"gpt2" model; Drafthorse runs llama, mistral, qwen2, qwen3/)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  })
+
+  it('keeps a skip set for a model, and drafts with it from then on', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'drafthorse-'))
+    const env = { DRAFTHORSE_CACHE: folder }
+    try {
+      const short = ['generate', 'A cat', '--json', '--max-new-tokens', '3']
+      const kept = await run([...short, '--skip-attention', '5', '--skip-mlp', '6,7', '--save-skip'], { env })
+      assert.match(kept.stderr, /attention 5, MLP 6-7 is kept for stories in .*\.json\n/)
+      assert.deepEqual(JSON.parse((await run(short, { env })).stdout).stats.skip, { attention: [5], mlp: [6, 7] })
+      const { model } = JSON.parse((await run(['info', '--json'], { env })).stdout)
+      assert.deepEqual(model.skip, { attention: [5], mlp: [6, 7] })
+      const file = join(folder, 'skip', `${model.id}.json`)
+      assert.ok(kept.stderr.includes(file))
+      assert.match((await run(['info'], { env })).stdout, new RegExp(`id +${model.id}\n`))
+      await writeFile(file, '{')
+      const damaged = await run(short, { env })
+      assert.equal(damaged.code, 1)
+      assert.ok(damaged.stderr.includes(`${file} is not JSON`), damaged.stderr)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  })
+
   const wrong: readonly (readonly [what: string, args: readonly string[], message: RegExp])[] = [
     ['an unknown command', ['tell'], /unknown command 'tell'/],
     ['a missing model', ['generate', 'x', '--model', './nowhere'], /nowhere/],
@@ -120,11 +159,7 @@ describe('drafthorse on the command line', () => {
     ['a list that is none', ['generate', 'x', '--skip-mlp', 'all'], /Expected layers/],
     ['a missing skip file', ['generate', 'x', '--skip', 'nowhere.json'], /nowhere\.json/],
     ['a number that is none', ['generate', 'x', '--max-new-tokens', 'ten'], /whole number from 1/],
-    [
-      'a model that is no Llama',
-      ['info', fileURLToPath(new URL('../oracles/hf-families/qwen2', import.meta.url))],
-      /qwen2/,
-    ],
+    ['a skip set to keep that is not given', ['generate', 'x', '--save-skip'], /--save-skip keeps what --skip,/],
   ]
   for (const [what, args, message] of wrong) {
     it(`says what is wrong with ${what}, in a line, and fails`, async () => {

@@ -11,17 +11,23 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Runs the program to its end, in the folder `cwd`; `onOutput` sees standard output grow. */
+/** Runs the program to its end, in the folder `cwd`, with `env` added to its environment; `onOutput` sees standard output grow. */
 export function run(
   args: readonly string[],
   {
     input = '',
     cwd,
+    env,
     onOutput,
-  }: { input?: string; cwd?: string; onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void } = {},
+  }: {
+    input?: string
+    cwd?: string
+    env?: Record<string, string>
+    onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void
+  } = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, FORCE_COLOR: '' } })
+    const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, FORCE_COLOR: '', ...env } })
     const ended = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       ended.stdout += text

@@ -1,0 +1,49 @@
+// Skip sets in the user's cache folder, each under its model's id: what was found for a model once is there whenever it is
+// loaded, from wherever.
+
+import { readCached, writeCached } from '#skip-cache'
+import { ArgumentError } from '../engine/errors.ts'
+import { parseJson } from './load/json.ts'
+import { planSkip, type SkipSet } from './skip.ts'
+import { expectLayers, parseSkipFile, skipFormat } from './skip-file.ts'
+
+/** A model as skip sets know it. */
+export interface SkipOwner {
+  readonly id: string | undefined
+  readonly name: string
+  readonly config: { readonly numHiddenLayers: number }
+}
+
+/**
+ * The set that is kept for a model, if there is one. Throws {@link ModelFormatError} naming the file where that is damaged, or
+ * names layers that the model does not have.
+ */
+export async function cachedSkip(owner: SkipOwner): Promise<SkipSet | undefined> {
+  if (owner.id === undefined) return undefined
+  const file = await readCached(owner.id)
+  if (!file) return undefined
+  const { path: where, bytes } = file
+  const { numHiddenLayers: layers } = owner.config
+  const skip = parseSkipFile(parseJson(bytes, where), { where, modelName: owner.name })
+  return expectLayers(skip, { where, layers })
+}
+
+/**
+ * Keeps a skip set for a model, which `loadModel` finds then: `drafthorse/skip/ID.json` in the user's cache folder
+ * (`XDG_CACHE_HOME`, or what the system has), or `skip/ID.json` in the folder that the environment variable
+ * `DRAFTHORSE_CACHE` names. The file is there whole or not at all. `details` are written beside the set. Returns the file's
+ * path. Throws {@link ArgumentError} for layers that the model does not have, and where there is no such folder.
+ */
+export async function saveSkip(
+  owner: SkipOwner,
+  skip: SkipSet,
+  details: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
+  const { id, name, config } = owner
+  planSkip(skip, config.numHiddenLayers)
+  if (id === undefined) throw new ArgumentError(`${name} has no id to keep a skip set under: a page has none`)
+  const { attention, mlp } = skip
+  const entry = name === 'format' ? 'model' : name // a file's other key is "format"
+  const content = { format: skipFormat, [entry]: { ...details, id, attention, mlp } }
+  return writeCached(id, `${JSON.stringify(content, null, 2)}\n`)
+}
