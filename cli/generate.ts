@@ -154,7 +154,7 @@ async function readSkip(model: Model, options: Options): Promise<SkipSet | undef
 
 async function keepSkip(model: Model, skip: SkipSet | undefined): Promise<void> {
   if (!skip) throw new ArgumentError('--save-skip keeps what --skip, --skip-attention and --skip-mlp name; give one')
-  process.stderr.write(`${describeSkip(skip)} is kept for ${model.name} in ${await saveSkip(model, skip)}\n`)
+  process.stderr.write(`kept for ${model.name} in ${await saveSkip(model, skip)}: ${describeSkip(skip)}\n`)
 }
 
 function parseJson(content: string, file: string): unknown {

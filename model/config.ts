@@ -176,8 +176,10 @@ function windowedLayers(config: JsonObject, numHiddenLayers: number, where: stri
   const types = config['layer_types'] ?? null
   if (types === null) {
     const first = config['max_window_layers'] ?? 0
-    if (typeof first !== 'number') throw bad(where, 'max_window_layers', describe(first), 'a whole number from 0')
-    return Math.max(0, numHiddenLayers - Math.max(0, first))
+    if (typeof first !== 'number' || !Number.isSafeInteger(first) || first < 0) {
+      throw bad(where, 'max_window_layers', describe(first), 'a whole number from 0')
+    }
+    return Math.max(0, numHiddenLayers - first)
   }
   if (!Array.isArray(types) || types.length !== numHiddenLayers) {
     throw bad(where, 'layer_types', describe(types), `a list of ${numHiddenLayers}, a word for each layer`)

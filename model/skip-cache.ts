@@ -41,7 +41,7 @@ export async function saveSkip(
 ): Promise<string> {
   const { id, name, config } = owner
   planSkip(skip, config.numHiddenLayers)
-  if (id === undefined) throw new ArgumentError(`${name} has no id to keep a skip set under: a page has none`)
+  if (id === undefined) throw new ArgumentError(`${name} has no id to keep a skip set under`)
   const { attention, mlp } = skip
   const entry = name === 'format' ? 'model' : name // a file's other key is "format"
   const content = { format: skipFormat, [entry]: { ...details, id, attention, mlp } }

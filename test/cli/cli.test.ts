@@ -133,7 +133,7 @@ describe('drafthorse on the command line', () => {
     try {
       const short = ['generate', 'A cat', '--json', '--max-new-tokens', '3']
       const kept = await run([...short, '--skip-attention', '5', '--skip-mlp', '6,7', '--save-skip'], { env })
-      assert.match(kept.stderr, /attention 5, MLP 6-7 is kept for stories in .*\.json\n/)
+      assert.match(kept.stderr, /kept for stories in .*\.json: attention 5, MLP 6-7\n/)
       assert.deepEqual(JSON.parse((await run(short, { env })).stdout).stats.skip, { attention: [5], mlp: [6, 7] })
       const { model } = JSON.parse((await run(['info', '--json'], { env })).stdout)
       assert.deepEqual(model.skip, { attention: [5], mlp: [6, 7] })

@@ -139,7 +139,9 @@ describe('parseConfig', () => {
       refused(() => window({ ...qwen, layer_types: [sliding, full, sliding, full] }), /a window in 2 of 4 layers/)
       refused(() => window({ ...qwen, layer_types: [full, full, 'linear_attention', full] }), /"linear_attention"/)
       for (const bad of [[full], 'full', {}]) refused(() => window({ ...qwen, layer_types: bad }), /"layer_types"/)
-      refused(() => window({ ...qwen, max_window_layers: 'all' }), /"max_window_layers" is "all"/)
+      for (const bad of ['all', -1, 1.5]) {
+        refused(() => window({ ...qwen, max_window_layers: bad }), /"max_window_layers" is .* whole number from 0/)
+      }
       refused(() => window({ ...qwen, use_sliding_window: 1 }), /"use_sliding_window" is 1/)
     }
   })
