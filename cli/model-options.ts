@@ -25,13 +25,10 @@ export function addModelOptions(command: Command, { threads = true }: { readonly
       defaultBackend,
     )
     .addOption(
-      new Option('--dtype <type>', 'the type in which matrices run (default: one that loses nothing; of stories the fastest)').choices([
-        'f32',
-        'bf16',
-        'q8_0',
-        'q4_0',
-        'q4_1',
-      ]),
+      new Option(
+        '--dtype <type>',
+        'the type in which matrices run (default: one that loses nothing; of stories the fastest)',
+      ).choices(['f32', 'bf16', 'q8_0', 'q4_0', 'q4_1']),
     )
   return threads ? command.option('--threads <n>', 'threads, where the backend has a choice', wholeNumber(1)) : command
 }
@@ -45,6 +42,13 @@ export function wholeNumber(from: number): (text: string) => number {
     }
     return value
   }
+}
+
+/** A parser of numbers for commander. */
+export function decimal(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('Expected a number.')
+  return value
 }
 
 /** A parser of lists of whole numbers for commander. */
