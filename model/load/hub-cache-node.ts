@@ -21,6 +21,9 @@ export function snapshotFolder(entry: string, commit: string): string {
   return join(entry, 'snapshots', commit)
 }
 
+/** Files that hold weights, or name those that do; also of formats that loading has advice for. */
+const weights = /^(model\.safetensors|model\.json|weights_manifest\.json|pytorch_model\.bin)(\.index\.json)?$/
+
 /**
  * The folder or file that a hub name means in the cache, at the revision main; `undefined` for a text that is no hub
  * name. Throws {@link NotFoundError} for what is not there, saying what would bring it.
@@ -33,7 +36,8 @@ export async function findInCache(text: string, settings: HubSettings = hubSetti
   const snapshot = commit === undefined ? undefined : snapshotFolder(entry, commit)
   const there = snapshot === undefined ? [] : await readFolder(snapshot)
   const { file } = name
-  if (snapshot !== undefined && file === undefined && there.includes('config.json')) return snapshot
+  const isModel = there.includes('config.json') && there.some((path) => weights.test(path))
+  if (snapshot !== undefined && file === undefined && isModel) return snapshot
   if (snapshot !== undefined && file !== undefined && there.includes(file)) return join(snapshot, ...file.split('/'))
   throw new NotFoundError(await missing(name, { entry, there, settings }))
 }
@@ -43,7 +47,10 @@ async function missing(
   { entry, there, settings }: { entry: string; there: readonly string[]; settings: HubSettings },
 ): Promise<string> {
   const text = formatHubName(name)
-  const start = `${quote(text)} is neither a path nor in the Hugging Face cache (${settings.cache})`
+  const partly = name.file === undefined && there.includes('config.json')
+  const start = partly
+    ? `${quote(text)} is in the Hugging Face cache (${settings.cache}) without its weights`
+    : `${quote(text)} is neither a path nor in the Hugging Face cache (${settings.cache})`
   const bring = settings.offline
     ? `HF_HUB_OFFLINE is set; without it "drafthorse pull ${text}" would bring it`
     : `bring it by "drafthorse pull ${text}"`

@@ -142,7 +142,7 @@ export function createClient(options: ClientOptions): HubClient {
       const response = await send(address)
       const location = [301, 302, 303, 307, 308].includes(response.status) && response.headers.get('location')
       if (!location) return { response, fromHub: address.origin === home.origin }
-      await response.body?.cancel()
+      await response.body?.cancel().catch(() => {}) // nobody wants it, cut or not
       address = allowed(location, address)
     }
     throw new DownloadError(`${home.origin} redirects more than ${mostRedirects} times; is HF_ENDPOINT right?`)

@@ -52,7 +52,8 @@ export async function listRepository({ client, endpoint, repository, revision }:
   if (!isHex(commit, 40)) throw new ModelFormatError(`${where} has the commit ${quote(commit)}; expected 40 hex digits`)
   const files = new Map<string, HubFile>()
   await understood(where, async () => {
-    for await (const entry of listFiles({ ...common, repo: repository, revision: commit, recursive: true })) {
+    const repo = { type: 'model', name: repository } as const
+    for await (const entry of listFiles({ ...common, repo, revision: commit, recursive: true })) {
       checkPath(entry.path, where)
       if (entry.type === 'file') files.set(entry.path, checkedFile(entry, where))
       if (files.size > mostFiles) throw new ModelFormatError(`${where} has more than ${mostFiles} files`)

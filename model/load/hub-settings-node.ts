@@ -18,7 +18,7 @@ export interface HubSettings {
   readonly offline: boolean
   /** The cache gets copies where links would be. */
   readonly copies: boolean
-  /** The token is sent only where a caller says so, which is never. */
+  /** No token is sent. */
   readonly anonymous: boolean
   /** From the environment; the file is read by {@link readToken}. */
   readonly token: string | undefined

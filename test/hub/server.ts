@@ -103,7 +103,7 @@ export async function startHub(): Promise<FakeHub> {
     else if (![commit, 'main', 'v1'].includes(revision)) fail(response, 404, 'RevisionNotFound', 'Invalid rev id')
     else if (wanted === 'revision') json(response, { _id: '1', id: name, sha: commit, private: false, gated: false })
     else if (wanted === 'tree') list(response, name, { commit, files, from: Number(searchParams.get('cursor')) })
-    else sendFile(response, path, files[decodeURIComponent(path)])
+    else sendFile(response.setHeader('x-repo-commit', commit), path, files[decodeURIComponent(path)])
   }
 
   function sendFile(response: ServerResponse, path: string, content: Buffer | undefined): void {

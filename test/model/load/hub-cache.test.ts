@@ -152,6 +152,15 @@ describe('a hub name', () => {
     }
   })
 
+  it('of which the weights are missing says so', async () => {
+    const snapshot = join(at.folder, 'hub', 'models--owner--partly', 'snapshots', firstCommit)
+    const refs = join(at.folder, 'hub', 'models--owner--partly', 'refs')
+    for (const path of [snapshot, refs]) await mkdir(path, { recursive: true })
+    await writeFile(join(refs, 'main'), firstCommit)
+    await writeFile(join(snapshot, 'config.json'), '{}')
+    await fails(() => openFiles('owner/partly'), 'ERR_NOT_FOUND', /without its weights; bring it by "drafthorse pull/)
+  })
+
   it('of which another revision is there alone says where', async () => {
     const entry = join(at.folder, 'hub', 'models--owner--other')
     await mkdir(join(entry, 'snapshots', secondCommit), { recursive: true })

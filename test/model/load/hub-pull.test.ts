@@ -1,7 +1,7 @@
 // Pulling from a hub on this machine: what lands in the cache, what is asked for, and what a bad line or a bad server does.
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
-import { lstat, readFile, readlink, stat, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readFile, readlink, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { content, firstCommit, type Scratch, scratch, secondCommit } from '../../hub/pulling.ts'
 import { gitHash, sha256 } from '../../hub/server.ts'
@@ -292,6 +292,16 @@ describe('pull', () => {
         (await at.blobs()).filter((name) => name.endsWith('.incomplete')),
         [running, elsewhere, theirs].toSorted(),
       )
+    })
+
+    it('takes over what another machine left a day ago', async () => {
+      const partial = join(at.entry, 'blobs', `${sha256(weights)}.ffffffffffff.1.abc.incomplete`)
+      await mkdir(join(at.entry, 'blobs'), { recursive: true })
+      await writeFile(partial, weights.subarray(0, 200_000))
+      const daysAgo = Date.now() / 1000 - 2 * 24 * 3600
+      await utimes(partial, daysAgo, daysAgo)
+      await at.pull()
+      assert.deepEqual(ranges(), ['bytes=200000-'])
     })
 
     it('two pulls at once do not spoil each other', async () => {
