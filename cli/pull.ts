@@ -64,11 +64,12 @@ function describe({ model, repository, revision, commit, folder, files }: Pulled
   const bytes = (list: Pulled['files']): string => formatBytes(list.reduce((sum, { size }) => sum + size, 0))
   const came = files.filter(({ cached }) => !cached)
   const news = came.length === 0 ? 'all there before' : `${came.length} of them (${bytes(came)}) new`
+  const quoted = /^[\w./:@+=,\\-]+$/.test(model) ? model : `'${model}'`
   return [
     `${repository} at ${revision} (commit ${commit.slice(0, 8)}): ${files.length} files (${bytes(files)}), ${news}`,
     folder,
     '',
-    `$ drafthorse generate "Once upon a time" --model ${model}`,
+    `$ drafthorse generate "Once upon a time" --model ${quoted}`,
     '',
   ].join('\n')
 }

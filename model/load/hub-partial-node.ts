@@ -11,8 +11,11 @@ import { isErrorCode } from './system-error-node.ts'
 const suffix = 'incomplete'
 const left = 'left'
 const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 12)
-/** Milliseconds after which a file of another machine, whose processes cannot be seen from here, counts as left. */
-const abandoned = 24 * 3600 * 1000
+/**
+ * Milliseconds without a byte after which any file counts as left, since the processes of other machines and containers
+ * cannot be seen from here; a pull that is alive gives up a silent connection long before.
+ */
+const abandoned = 3600 * 1000
 
 /**
  * Takes over what an earlier pull left of the content with this hash, the longest piece first, or begins an empty file.
@@ -80,7 +83,7 @@ function isLeft(parts: readonly string[], mtimeMs: number): boolean {
   const [, owner, pid] = parts
   if (owner === left) return parts.length === 4
   if (parts.length !== 5) return false
-  return owner === host ? !isRunning(Number(pid)) : Date.now() - mtimeMs > abandoned
+  return (owner === host && !isRunning(Number(pid))) || Date.now() - mtimeMs > abandoned
 }
 
 function isRunning(pid: number): boolean {

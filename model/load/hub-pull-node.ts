@@ -1,20 +1,8 @@
 // Pulls a model from the Hugging Face hub into the cache that loading looks into. Contents come first, the links of the
 // snapshot when all are there, and the revision last, so that a pull that was cut never hides what loaded before.
 
-import {
-  copyFile,
-  link,
-  mkdir,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  stat,
-  statfs,
-  symlink,
-  writeFile,
-} from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { mkdir, readFile, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
 import { ArgumentError, DownloadError, ModelFormatError } from '../../engine/errors.ts'
 import { formatBytes } from './bytes.ts'
 import { checkFileName } from './files.ts'
@@ -26,8 +14,8 @@ import { type HubFile, type HubListing, listRepository } from './hub-listing-nod
 import { formatHubName, type HubName, parseHubName } from './hub-name.ts'
 import { leftoverSize } from './hub-partial-node.ts'
 import { type HubSettings, hubSettings, readToken } from './hub-settings-node.ts'
+import { isPlaced, placeFile, writeRef } from './hub-snapshot-node.ts'
 import { parseJson, quote } from './json.ts'
-import { isErrorCode } from './system-error-node.ts'
 
 export interface PullProgress {
   /** The file that is coming. */
@@ -110,9 +98,9 @@ export async function pull(text: string, options: PullOptions = {}): Promise<Pul
     before += file.size
   }
   for (const file of files) {
-    if (!(await isPlaced(file, folder))) await place(file, { entry, blobs, folder, copies: settings.copies })
+    if (!(await isPlaced(file, folder))) await placeFile(file, { entry, blobs, folder, copies: settings.copies })
   }
-  if (revision !== listing.commit) await writeWhole(join(entry, 'refs', revision), listing.commit)
+  if (revision !== listing.commit) await writeRef(entry, { revision, commit: listing.commit })
   const model = revision === mainRevision ? formatHubName(name) : join(folder, ...(name.file ?? '').split('/'))
   return { model, repository, revision, commit: listing.commit, folder, files }
 }
@@ -159,64 +147,4 @@ async function checkDisk(
       `${formatBytes(needed)} (${needed} bytes) are still to come, but the disk of ${blobs} has ${formatBytes(bavail * bsize)} free; make room, or set HF_HOME to a folder on a larger disk`,
     )
   }
-}
-
-/** Whether a snapshot has a file, by a link or itself. */
-async function isPlaced({ path, size }: HubFile, folder: string): Promise<boolean> {
-  try {
-    const status = await stat(join(folder, ...path.split('/')))
-    return status.isFile() && status.size === size
-  } catch (error) {
-    if (isErrorCode(error, 'ENOENT', 'ENOTDIR')) return false
-    throw error
-  }
-}
-
-/** Gives a content its path in the snapshot: a link, or where the system allows none, a copy. */
-async function place(
-  file: HubFile,
-  { entry, blobs, folder, copies }: { entry: string; blobs: string; folder: string; copies: boolean },
-): Promise<void> {
-  const path = join(folder, ...file.path.split('/'))
-  const parent = dirname(path)
-  await mkdir(parent, { recursive: true })
-  const expected = join(await realpath(entry), relative(entry, parent))
-  if ((await realpath(parent)) !== expected) {
-    throw new ModelFormatError(`${parent} leads out of the cache by a link; remove it, and pull again`)
-  }
-  const blob = blobPath(blobs, file)
-  const waysToPlace = copies
-    ? [copyFile]
-    : [(_: string, to: string) => symlink(relative(parent, blob), to), link, copyFile]
-  const temporary = temporaryName(path)
-  try {
-    for (const [i, way] of waysToPlace.entries()) {
-      try {
-        await way(blob, temporary)
-        break
-      } catch (error) {
-        const impossible = isErrorCode(error, 'EPERM', 'EACCES', 'ENOTSUP', 'ENOSYS', 'EOPNOTSUPP', 'EINVAL', 'UNKNOWN')
-        if (!impossible || i === waysToPlace.length - 1) throw error
-      }
-    }
-    await rename(temporary, path)
-  } finally {
-    await rm(temporary, { force: true })
-  }
-}
-
-/** Writes a small file that others see as a whole. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
-  const temporary = temporaryName(path)
-  try {
-    await writeFile(temporary, text)
-    await rename(temporary, path)
-  } finally {
-    await rm(temporary, { force: true })
-  }
-}
-
-function temporaryName(path: string): string {
-  return `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`
 }
