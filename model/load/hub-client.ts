@@ -83,21 +83,17 @@ export function createClient(options: ClientOptions): HubClient {
   async function attempt<T>({ url, what, headers, use }: HubRequest<T>): Promise<T> {
     const ended = new AbortController()
     const either = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal
-    let stop = (): void => {}
-    const listen = (): void => {
-      stop()
-      stop = clock.after(longestSilence, () => ended.abort())
-    }
-
     /** Runs what waits for the network, and says what its failures are. */
     async function network<R>(run: () => Promise<R>): Promise<R> {
-      listen()
+      const stop = clock.after(longestSilence, () => ended.abort())
       try {
         return await run()
       } catch (cause) {
         if (signal?.aborted) throw aborted(signal)
         if (ended.signal.aborted) throw new TransientError(`${what}: nothing came for ${longestSilence / 1000} s`)
         throw networkError(what, cause)
+      } finally {
+        stop() // a slow disk is not a silent line
       }
     }
 
@@ -121,7 +117,6 @@ export function createClient(options: ClientOptions): HubClient {
       if (!response.ok) throw refusal(response, { ...asked(what), fromHub })
       return await use(response, chunks(response))
     } finally {
-      stop()
       ended.abort()
     }
   }

@@ -48,6 +48,11 @@ describe('pull', () => {
     )
   })
 
+  it('asks for files as they are, not compressed', async () => {
+    await at.pull()
+    assert.deepEqual([...new Set(at.hub.seen.map(({ headers }) => headers['accept-encoding']))], ['identity'])
+  })
+
   it('brings what loading needs and nothing else', async () => {
     const beside = ['tokenizer.json', 'tokenizer_config.json', 'tokenizer.model', 'special_tokens_map.json']
     const more = ['generation_config.json', 'chat_template.jinja', 'skip_layers.json']
