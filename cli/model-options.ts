@@ -18,7 +18,11 @@ export interface ModelOptions {
 /** Adds them, each unless it is `false` here. */
 export function addModelOptions(command: Command, { threads = true }: { readonly threads?: boolean } = {}): Command {
   command
-    .option('--model <name>', 'stories (embedded), or the path of a model', 'stories')
+    .option(
+      '--model <name>',
+      'stories (embedded), the path of a model, or OWNER/NAME of one that was pulled',
+      'stories',
+    )
     .option(
       '--backend <name>',
       'what runs it: a name of `drafthorse info`, or a module of your own (./mine.ts)',

@@ -11,17 +11,29 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Runs the program to its end, in the folder `cwd`; `onOutput` sees standard output grow. */
+/**
+ * Runs the program to its end, in the folder `cwd`, with `env` over the environment; `onOutput` sees standard output grow,
+ * and `onStart` gets what sends signals.
+ */
 export function run(
   args: readonly string[],
   {
     input = '',
     cwd,
+    env,
     onOutput,
-  }: { input?: string; cwd?: string; onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void } = {},
+    onStart,
+  }: {
+    input?: string
+    cwd?: string
+    env?: Readonly<Record<string, string>>
+    onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void
+    onStart?: (kill: (signal: NodeJS.Signals) => void) => void
+  } = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, FORCE_COLOR: '' } })
+    const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, FORCE_COLOR: '', ...env } })
+    onStart?.((signal) => void child.kill(signal))
     const ended = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       ended.stdout += text
