@@ -1,7 +1,7 @@
 // The line that shows how far a download is: a bar, bytes, rate and time left.
 
-import { formatBytes } from '../model/load/bytes.ts'
-import type { PullProgress } from '../model/load/hub-pull-node.ts'
+import { formatBytes } from '../model/hub/bytes.ts'
+import type { PullProgress } from '../model/hub/pull-node.ts'
 import { printable } from './terminal.ts'
 
 /** Milliseconds between two lines, and that the rate looks back. */

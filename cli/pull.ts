@@ -1,8 +1,8 @@
 // `drafthorse pull`: a model from the Hugging Face hub into its cache, from where every command loads it by name.
 
 import { Command } from 'commander'
-import { formatBytes } from '../model/load/bytes.ts'
-import { type Pulled, pull } from '../model/load/hub-pull-node.ts'
+import { formatBytes } from '../model/hub/bytes.ts'
+import { type Pulled, pull } from '../model/hub/pull-node.ts'
 import { byteMeter } from './byte-meter.ts'
 import { interruptible } from './interrupt.ts'
 import { printable } from './terminal.ts'

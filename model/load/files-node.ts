@@ -5,9 +5,9 @@ import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DisposedError, ModelFormatError, NotFoundError, OutOfMemoryError } from '../../engine/errors.ts'
+import { cacheEntryOf, findInCache, isSharedBlob } from '../hub/cache-node.ts'
 import { embeddedName } from './embedded.ts'
 import { type ByteSource, checkFileName, checkRange, type ModelFiles } from './files.ts'
-import { cacheEntryOf, findInCache, isSharedBlob } from './hub-cache-node.ts'
 import { quote } from './json.ts'
 
 /** Bytes asked of the system at a time; one call may return no more than 2 GiB. */

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { content, firstCommit, type Scratch, scratch } from '../../hub/pulling.ts'
-import { sha256, startHub } from '../../hub/server.ts'
 import { skipUnlessPossible } from '../../skip.ts'
-import { codeOf, fails } from './fixtures.ts'
+import { codeOf, fails } from '../load/fixtures.ts'
+import { content, firstCommit, type Scratch, scratch } from './pulling.ts'
+import { sha256, startHub } from './server.ts'
 
 const weights = content(300_000)
 const token = 'hf_secret'

@@ -4,9 +4,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
 import { NotFoundError } from '../../engine/errors.ts'
-import { formatHubName, type HubName, parseHubName } from './hub-name.ts'
-import { type HubSettings, hubSettings } from './hub-settings-node.ts'
-import { quote } from './json.ts'
+import { quote } from '../load/json.ts'
+import { formatHubName, type HubName, parseHubName } from './name.ts'
+import { type HubSettings, hubSettings } from './settings-node.ts'
 import { isErrorCode } from './system-error-node.ts'
 
 export const mainRevision = 'main'

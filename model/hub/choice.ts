@@ -1,10 +1,10 @@
 // Which files of a repository a pull brings: those that loading reads, and no others.
 
 import { ModelFormatError, NotFoundError } from '../../engine/errors.ts'
+import { checkFileName } from '../load/files.ts'
+import { asObject, quote } from '../load/json.ts'
 import { formatBytes } from './bytes.ts'
-import { checkFileName } from './files.ts'
-import type { HubName } from './hub-name.ts'
-import { asObject, quote } from './json.ts'
+import type { HubName } from './name.ts'
 
 /** Files beside the weights, each brought where it is there. */
 const beside = [

@@ -3,8 +3,8 @@
 import { copyFile, link, mkdir, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { ModelFormatError } from '../../engine/errors.ts'
-import { blobPath } from './hub-blob-node.ts'
-import type { HubFile } from './hub-listing-node.ts'
+import { blobPath } from './blob-node.ts'
+import type { HubFile } from './listing-node.ts'
 import { isErrorCode } from './system-error-node.ts'
 
 /** Whether a snapshot has a file, by a link or itself. */

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { lstat, mkdir, readFile, readlink, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { content, firstCommit, type Scratch, scratch, secondCommit } from '../../hub/pulling.ts'
-import { gitHash, sha256 } from '../../hub/server.ts'
-import { fails } from './fixtures.ts'
+import { fails } from '../load/fixtures.ts'
+import { content, firstCommit, type Scratch, scratch, secondCommit } from './pulling.ts'
+import { gitHash, sha256 } from './server.ts'
 
 const weights = content(300_000)
 const config = Buffer.from('{}')

@@ -1,7 +1,7 @@
 // What the hub's refusals mean, and what to do about each.
 
 import { DownloadError, type DrafthorseError, NotFoundError } from '../../engine/errors.ts'
-import { quote } from './json.ts'
+import { quote } from '../load/json.ts'
 
 /** A failure that may pass by itself. */
 export class TransientError extends DownloadError {

@@ -2,7 +2,7 @@
 // may pass by itself, such as a cut connection, is tried again.
 
 import { AbortError, DownloadError } from '../../engine/errors.ts'
-import { type Asked, refusal, TransientError } from './hub-errors.ts'
+import { type Asked, refusal, TransientError } from './errors.ts'
 
 /** Time, so that tests need not wait. */
 export interface Clock {

@@ -1,6 +1,6 @@
 // Names on the Hugging Face hub: OWNER/NAME for a repository, OWNER/NAME:FILE for one file of it.
 
-import { checkFileName } from './files.ts'
+import { checkFileName } from '../load/files.ts'
 
 export interface HubName {
   /** `OWNER/NAME`. */

@@ -5,9 +5,9 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { DownloadError, ModelFormatError } from '../../engine/errors.ts'
-import { checkFileName } from './files.ts'
-import type { HubClient } from './hub-client.ts'
-import { quote } from './json.ts'
+import { checkFileName } from '../load/files.ts'
+import { quote } from '../load/json.ts'
+import type { HubClient } from './client.ts'
 
 export interface HubFile {
   /** `/` between its parts. */

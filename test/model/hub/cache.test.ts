@@ -4,13 +4,13 @@ import { mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadModel } from 'drafthorse'
+import { formatHubName, parseHubName } from '../../../model/hub/name.ts'
+import { hubSettings } from '../../../model/hub/settings-node.ts'
 import { openFiles } from '../../../model/load/files-node.ts'
-import { formatHubName, parseHubName } from '../../../model/load/hub-name.ts'
-import { hubSettings } from '../../../model/load/hub-settings-node.ts'
 import { folderOf, oracle } from '../../checkpoints.ts'
-import { firstCommit, type Scratch, scratch, secondCommit } from '../../hub/pulling.ts'
 import { skipUnlessPossible } from '../../skip.ts'
-import { codeOf, fails } from './fixtures.ts'
+import { codeOf, fails } from '../load/fixtures.ts'
+import { firstCommit, type Scratch, scratch, secondCommit } from './pulling.ts'
 
 describe('parseHubName', () => {
   it('reads OWNER/NAME and OWNER/NAME:FILE, and takes nothing else for one', () => {

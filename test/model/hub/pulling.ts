@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Clock, longestSilence } from '../../model/load/hub-client.ts'
-import { type Pulled, type PullOptions, pull } from '../../model/load/hub-pull-node.ts'
-import { type HubSettings, hubSettings } from '../../model/load/hub-settings-node.ts'
+import { type Clock, longestSilence } from '../../../model/hub/client.ts'
+import { type Pulled, type PullOptions, pull } from '../../../model/hub/pull-node.ts'
+import { type HubSettings, hubSettings } from '../../../model/hub/settings-node.ts'
 import { type FakeHub, startHub } from './server.ts'
 
 export const firstCommit: string = 'a'.repeat(40)

@@ -1,8 +1,8 @@
 // What a pull says when the hub refuses or is not there, and how often it asks before it does.
 import assert from 'node:assert/strict'
-import { type Scratch, scratch } from '../../hub/pulling.ts'
-import { fail } from '../../hub/server.ts'
-import { fails } from './fixtures.ts'
+import { fails } from '../load/fixtures.ts'
+import { type Scratch, scratch } from './pulling.ts'
+import { fail } from './server.ts'
 
 const withToken = { env: { HF_TOKEN: 'hf_mine' } }
 
