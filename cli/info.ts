@@ -22,7 +22,7 @@ function readVersion(): string {
 export function infoCommand(): Command {
   return new Command('info')
     .description('say what runs on this machine and why not, and what a model is')
-    .argument('[model]', '"stories" (embedded), or the path of a model', 'stories')
+    .argument('[model]', '"stories" (embedded), the path of a model, or OWNER/NAME of one that was pulled', 'stories')
     .option('--json', 'one JSON object on standard output')
     .addHelpText('after', '\nExamples:\n  $ drafthorse info\n  $ drafthorse info ./my-llama --json')
     .action(async (source: string, { json }: { json?: true }) => {

@@ -18,7 +18,11 @@ export interface ModelOptions {
 /** Adds them, each unless it is `false` here. */
 export function addModelOptions(command: Command, { threads = true }: { readonly threads?: boolean } = {}): Command {
   command
-    .option('--model <name>', 'stories (embedded), or the path of a model', 'stories')
+    .option(
+      '--model <name>',
+      'stories (embedded), the path of a model, or OWNER/NAME of one that was pulled',
+      'stories',
+    )
     .option(
       '--backend <name>',
       'what runs it: a name of `drafthorse info`, or a module of your own (./mine.ts)',
@@ -42,6 +46,13 @@ export function wholeNumber(from: number): (text: string) => number {
     }
     return value
   }
+}
+
+/** A parser of numbers for commander. */
+export function decimal(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('Expected a number.')
+  return value
 }
 
 /** A parser of lists of whole numbers for commander. */

@@ -58,8 +58,9 @@ export interface Model extends Llama, AsyncDisposable {
 
 /**
  * Loads a model: `'stories'` is the embedded one; else a folder in Hugging Face layout with safetensors or
- * TensorFlow.js's model.json, a `.gguf`, a llama2.c `.bin`, or files of one's own making. Throws {@link NotFoundError},
- * {@link ModelFormatError}, {@link DTypeError} or {@link OutOfMemoryError}.
+ * TensorFlow.js's model.json, a `.gguf`, a llama2.c `.bin`, what `drafthorse pull` brought by its name on the hub
+ * (`'owner/name'`, `'owner/name:file.gguf'`; no server is asked), or files of one's own making. Throws
+ * {@link NotFoundError}, {@link ModelFormatError}, {@link DTypeError} or {@link OutOfMemoryError}.
  */
 export async function loadModel(source: string | URL | ModelFiles, options: LoadOptions = {}): Promise<Model> {
   expectOptions('loadModel', options)

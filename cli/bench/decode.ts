@@ -90,7 +90,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
 
 function describe(model: Model, result: DecodeBench, limits: Limits | undefined): string {
   const about = [
-    aboutRun(model.name, model.backend),
+    aboutRun(model),
     `weights as ${typesOf(model)}; ${model.backend.capabilities.threads} threads;`,
     `${result.prompts} prompts, ${result.maxNewTokens} new tokens each, greedy, end of sequence ignored, interleaved;`,
     'medians (quartiles)',

@@ -3,7 +3,7 @@
 import { BackendCrashedError } from '../errors.ts'
 import { ended, ticket } from './control.ts'
 import type { Heap } from './heap.ts'
-import type { Platform, Thread } from './platform.ts'
+import type { Modules, Platform, Thread } from './platform.ts'
 import { begin, instantiate } from './work.ts'
 
 export interface Crew {
@@ -16,8 +16,8 @@ export interface Crew {
 }
 
 /** No threads: lists run where they are handed over. */
-export function createSoloist(module: WebAssembly.Module, heap: Heap): Crew {
-  const kernels = instantiate({ module, memory: heap.memory })
+export function createSoloist(modules: Modules, heap: Heap): Crew {
+  const kernels = instantiate({ modules, memory: heap.memory })
   let failure: BackendCrashedError | undefined
   return {
     threads: 1,
@@ -38,7 +38,7 @@ export function createSoloist(module: WebAssembly.Module, heap: Heap): Crew {
 }
 
 export function createCrew(
-  module: WebAssembly.Module,
+  modules: Modules,
   heap: Heap,
   options: { platform: Platform; threads: number; workerUrl: string | URL | undefined },
 ): Crew {
@@ -54,7 +54,7 @@ export function createCrew(
   }
 
   const members: Thread[] = Array.from({ length: threads }, () =>
-    platform.start({ module, memory: heap.memory, threads }, { onDone: () => pending?.resolve(), onFail, workerUrl }),
+    platform.start({ modules, memory: heap.memory, threads }, { onDone: () => pending?.resolve(), onFail, workerUrl }),
   )
 
   return {

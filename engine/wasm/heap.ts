@@ -1,7 +1,7 @@
 // Memory of the backend: one WebAssembly memory that all threads share, and where in it there is room.
 
 import { OutOfMemoryError } from '../errors.ts'
-import { reserved } from './control.ts'
+import { noShare, reserved, ticket } from './control.ts'
 
 const page = 65536
 const mostPages = 65536
@@ -50,6 +50,7 @@ export function createHeap(counts: HeapCounts, freeMemory: () => number | undefi
   /** Free memory by address, no two gaps side by side. */
   const gaps: Gap[] = [{ start: reserved, end: page }]
   let view = new Int32Array(memory.buffer)
+  view[ticket] = noShare // no list is open
 
   function grow(bytes: number, wanted: number): void {
     const pages = Math.ceil(bytes / page)

@@ -1,64 +1,9 @@
 // The wasm backend: WebAssembly SIMD kernels, on threads that share one memory.
 
-import { platform } from '#workers'
-import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
-import { freeMemory } from '../free-memory.ts'
-import { createBackend } from './backend.ts'
-import { createHeap } from './heap.ts'
-import type { WasmTensor } from './tensor.ts'
-import { createThreads } from './threads.ts'
+import { createModule, type WasmModule } from './module.ts'
 
 export { type Limits, measureLimits } from './limits.ts'
+export type { Counts, WasmModule } from './module.ts'
 export type { WasmTensor } from './tensor.ts'
-
-/** The module, with counts of what its backends have done: tests hold them to it. */
-export interface WasmModule extends BackendModule<WasmTensor> {
-  counts(): Counts
-}
-
-/** Lists of commands handed over to the threads, barriers in them; blocks of memory taken, and given back. */
-export interface Counts {
-  readonly lists: number
-  readonly barriers: number
-  readonly allocations: number
-  readonly frees: number
-}
-
-function createModule(): WasmModule {
-  const counts = { lists: 0, barriers: 0, allocations: 0, frees: 0 }
-
-  async function open(options: OpenOptions): Promise<Backend<WasmTensor>> {
-    const heap = createHeap(counts, freeMemory)
-    const crew = await createThreads(heap, options)
-    const { threads } = crew
-    const solo = platform.withoutThreads()
-    const device = `WebAssembly SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
-    return createBackend({
-      heap,
-      crew,
-      capabilities: {
-        rowInvariant: true,
-        dtypes: ['q4_0', 'q4_1', 'q8_0', 'bf16', 'f32'],
-        threads,
-        passRows: 32,
-        device: solo === undefined ? device : `${device}, for ${solo}`,
-        kind: 'software',
-      },
-      onList({ barriers }) {
-        counts.lists++
-        counts.barriers += barriers
-      },
-    })
-  }
-
-  return {
-    name: 'wasm',
-    counts: () => ({ ...counts }),
-    async unavailable() {
-      return typeof WebAssembly === 'object' ? undefined : 'there is no WebAssembly here'
-    },
-    open,
-  }
-}
 
 export const wasm: WasmModule = createModule()

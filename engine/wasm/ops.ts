@@ -5,7 +5,7 @@ import { isBlockType } from '../dtype.ts'
 import { type Commands, float, type Stamped } from './commands.ts'
 import type { Heap } from './heap.ts'
 import { createRowTables, lineage, type RowTables, reserve, rowBytes, runsOf, type WasmCache } from './kv-cache.ts'
-import { typeNumbers } from './pack.ts'
+import { type Products, typeNumber } from './pack.ts'
 import type { Recorded } from './runner.ts'
 import { type WasmTensor, width } from './tensor.ts'
 
@@ -22,9 +22,16 @@ const leastScratch = 192
 /** The place of an optional tensor. */
 const place = (tensor: WasmTensor | undefined): number => tensor?.address ?? 0
 const given = (...tensors: (WasmTensor | undefined)[]): WasmTensor[] => tensors.filter((tensor) => tensor !== undefined)
-const typeNumber = (weight: WasmTensor): number => typeNumbers[weight.dtype]! // openBackend checks the type
 
-export function createRecorder(heap: Heap, commands: Commands): Recorder {
+export function createRecorder({
+  heap,
+  commands,
+  products,
+}: {
+  heap: Heap
+  commands: Commands
+  products: Products
+}): Recorder {
   const tables: RowTables = createRowTables(heap, commands)
   let scratchBytes = leastScratch
 
@@ -34,7 +41,15 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
       const uses = { reads: inData ? [table] : [table, ids], writes: [out] }
       const where = inData ? commands.data(ids) : ids.address
       const [rows, size] = [out.shape[0]!, width(out)]
-      commands.add('embed', uses, [out.address, where, inData ? 1 : 0, table.address, typeNumber(table), rows, size])
+      commands.add('embed', uses, [
+        out.address,
+        where,
+        inData ? 1 : 0,
+        table.address,
+        typeNumber(table.dtype, products),
+        rows,
+        size,
+      ])
     },
 
     rmsNorm(out, x, { weight, epsilon }) {
@@ -55,7 +70,7 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
         out.address,
         x.address,
         weight.address,
-        typeNumber(weight),
+        typeNumber(weight.dtype, products),
         place(bias),
         place(residual),
         out.shape[0]!,

@@ -4,8 +4,16 @@ import { type BlockDType, blockLayouts, byteSize, type DType, elementCount, isBl
 import { NumericError } from '../errors.ts'
 import { halfToFloat } from '../half.ts'
 
-/** The number by which kernels know a type of weights. */
-export const typeNumbers: Readonly<Partial<Record<DType, number>>> = { f32: 0, bf16: 1, q8_0: 2, q4_0: 3, q4_1: 4 }
+/** The instructions of products with q8_0 weights: of words of 16 bits, or relaxed SIMD's of bytes. */
+export type Products = 'i16x8' | 'relaxed'
+
+/** The numbers by which kernels know a type of weights. */
+const typeNumbers: Readonly<Partial<Record<DType, number>>> = { f32: 0, bf16: 1, q8_0: 2, q4_0: 3, q4_1: 4 }
+const relaxedQ8 = 5
+
+export function typeNumber(dtype: DType, products: Products): number {
+  return dtype === 'q8_0' && products === 'relaxed' ? relaxedQ8 : typeNumbers[dtype]! // openBackend checks the type
+}
 
 /** Bytes of a block of 32 columns of four rows. */
 const groupBytes: Readonly<Record<BlockDType, number>> = { q8_0: 144, q4_0: 72, q4_1: 80 }
@@ -19,10 +27,16 @@ export function packedSize(dtype: DType, shape: readonly number[]): number {
   return byteSize(dtype, shape)
 }
 
+export interface PackOptions {
+  readonly dtype: DType
+  readonly columns: number
+  readonly products: Products
+}
+
 /** Writes the values of `bytes` to `out`, which is of `packedSize`. Throws {@link NumericError} for a scale without a number. */
-export function pack(out: Uint8Array, bytes: Uint8Array, dtype: DType, columns: number): void {
+export function pack(out: Uint8Array, bytes: Uint8Array, { dtype, columns, products }: PackOptions): void {
   if (dtype === 'bf16') packBF16(out, bytes, columns)
-  else if (dtype === 'q8_0') packGroups(out, bytes, { dtype, columns, packBlock: packQ8 })
+  else if (dtype === 'q8_0') packGroups(out, bytes, { dtype, columns, packBlock: packQ8[products] })
   else if (dtype === 'q4_0' || dtype === 'q4_1') packGroups(out, bytes, { dtype, columns, packBlock: packQ4 })
   else out.set(bytes)
 }
@@ -87,12 +101,18 @@ const pairOrder = [0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15]
 const floats = new Float32Array(1)
 const halvesOfFloat = new Uint16Array(floats.buffer)
 
-/** The scale becomes an f32. */
-function packQ8(out: Uint16Array, group: number, source: Uint16Array, from: number, row: number): void {
-  floats[0] = halfToFloat(finite(source[from]!))
-  out[group + 64 + row * 2] = halvesOfFloat[0]!
-  out[group + 64 + row * 2 + 1] = halvesOfFloat[1]!
-  for (let pair = 0; pair < 16; pair++) out[group + row * 16 + pairOrder[pair]!] = source[from + 1 + pair]!
+const ownOrder = pairOrder.map((_, pair) => pair)
+
+const packQ8: Readonly<Record<Products, PackBlock>> = { i16x8: packQ8In(pairOrder), relaxed: packQ8In(ownOrder) }
+
+/** The scale becomes an f32, and pairs come in an order. */
+function packQ8In(order: readonly number[]): PackBlock {
+  return (out, group, source, from, row) => {
+    floats[0] = halfToFloat(finite(source[from]!))
+    out[group + 64 + row * 2] = halvesOfFloat[0]!
+    out[group + 64 + row * 2 + 1] = halvesOfFloat[1]!
+    for (let pair = 0; pair < 16; pair++) out[group + row * 16 + order[pair]!] = source[from + 1 + pair]!
+  }
 }
 
 /**

@@ -1,8 +1,14 @@
 // What differs between Node and browsers: how threads are started. The package's "#workers" import chooses.
 
+/** The kernels, and those of relaxed SIMD where there is such. */
+export interface Modules {
+  readonly kernels: WebAssembly.Module
+  readonly relaxed: WebAssembly.Module | undefined
+}
+
 /** What a thread is given when it starts. */
 export interface Setup {
-  readonly module: WebAssembly.Module
+  readonly modules: Modules
   readonly memory: WebAssembly.Memory
   readonly threads: number
 }

@@ -4,10 +4,9 @@
 import { platform } from '#workers'
 import type { OpenOptions } from '../backend.ts'
 import { ArgumentError } from '../errors.ts'
-import { binary } from './binary.ts'
-import { noShare, ticket } from './control.ts'
 import { type Crew, createCrew, createSoloist } from './crew.ts'
 import type { Heap } from './heap.ts'
+import { compile } from './products.ts'
 
 /** By default; more would wait for each other longer than they save, unless the model is large. */
 const mostThreads = 8
@@ -15,20 +14,12 @@ const mostThreads = 8
 /** Far below `noShare` in control.ts. */
 const roomForThreads = 1024
 
-let compiled: Promise<WebAssembly.Module> | undefined
-
-function compile(): Promise<WebAssembly.Module> {
-  compiled ??= WebAssembly.compile(Uint8Array.from(atob(binary), (letter) => letter.charCodeAt(0)))
-  return compiled
-}
-
 /** Throws {@link ArgumentError} for more threads than a list has room for. */
 export async function createThreads(heap: Heap, { threads: asked, workerUrl }: OpenOptions): Promise<Crew> {
   if (asked !== undefined && asked > roomForThreads) {
     throw new ArgumentError(`threads is ${asked}, and the wasm backend runs ${roomForThreads} at most`)
   }
-  const module = await compile()
-  Atomics.store(heap.words(), ticket, noShare)
-  if (platform.withoutThreads() !== undefined) return createSoloist(module, heap)
-  return createCrew(module, heap, { platform, threads: asked ?? Math.min(platform.cores(), mostThreads), workerUrl })
+  const modules = await compile()
+  if (platform.withoutThreads() !== undefined) return createSoloist(modules, heap)
+  return createCrew(modules, heap, { platform, threads: asked ?? Math.min(platform.cores(), mostThreads), workerUrl })
 }

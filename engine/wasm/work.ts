@@ -9,20 +9,28 @@ export interface Kernels {
   walk(shares: number): number
 }
 
-export function instantiate({ module, memory }: Pick<Setup, 'module' | 'memory'>): Kernels {
+export function instantiate({ modules, memory }: Pick<Setup, 'modules' | 'memory'>): Kernels {
   const words = new Int32Array(memory.buffer)
+  const env = { memory }
   // What kernels/control.ts declares.
   const control = {
     sleep: (address: number, value: number) => void Atomics.wait(words, address / 4, value),
     wake: (address: number) => void Atomics.notify(words, address / 4),
   }
-  const { exports } = new WebAssembly.Instance(module, { env: { memory }, control })
+  // What kernels/linear.ts declares.
+  const product = modules.relaxed && new WebAssembly.Instance(modules.relaxed, { env }).exports['product']
+  const linear = { productRelaxed: product ?? neverPackedFor }
+  const { exports } = new WebAssembly.Instance(modules.kernels, { env, control, linear })
   return exports as unknown as Kernels // kernels/index.ts exports these
 }
 
+function neverPackedFor(): void {
+  throw new Error('weights are packed for relaxed SIMD, which is not known here')
+}
+
 /** Returns when the threads are told to end. `onDone` is called after each list, by the thread that ended it. */
-export function work({ module, memory, threads }: Setup, onDone: () => void): void {
-  const kernels = instantiate({ module, memory })
+export function work({ modules, memory, threads }: Setup, onDone: () => void): void {
+  const kernels = instantiate({ modules, memory })
   const words = new Int32Array(memory.buffer)
   for (;;) {
     const now = Atomics.load(words, ticket)

@@ -60,10 +60,11 @@ export interface Checkpoint {
 /**
  * Opens a model: `'stories'` for the embedded one, the path of a folder in Hugging Face layout (config.json, safetensors
  * or TensorFlow.js's model.json, tokenizer.json), of a `.safetensors` or model.json file in such a folder, of a `.gguf`
- * file (a tokenizer.json beside it comes before its own), of a llama2.c `.bin` file, or files by another way. Reads headers,
- * the tokenizer, and of each weight no more than the model's id needs. Throws {@link NotFoundError} for what is missing,
- * {@link ModelFormatError} for what is damaged or of another kind, and {@link BackendUnavailableError} where TensorFlow.js
- * would be needed to decode weights and is not installed.
+ * file (a tokenizer.json beside it comes before its own), of a llama2.c `.bin` file, the hub name of what is in the
+ * Hugging Face cache (`owner/name`, `owner/name:file.gguf`), or files by another way. Reads headers, the tokenizer, and of
+ * each weight no more than the model's id needs. Throws {@link NotFoundError} for what is missing, {@link ModelFormatError}
+ * for what is damaged or of another kind, and {@link BackendUnavailableError} where TensorFlow.js would be needed to decode
+ * weights and is not installed.
  */
 export async function openCheckpoint(source: string | URL | ModelFiles): Promise<Checkpoint> {
   if (source === embeddedName) return { ...(await open(await openEmbedded())), runsAs: embeddedTypes }

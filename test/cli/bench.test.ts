@@ -182,6 +182,13 @@ describe('drafthorse bench', () => {
     assert.match(stderr, /smollm2-135m/)
   })
 
+  it('peers refuses a model that peers do not read, and beside wllama a backend of another kind', async () => {
+    const stories = await run(['bench', 'peers', '--peer', 'wllama'])
+    assert.deepEqual([stories.code, /wllama reads GGUF/.test(stories.stderr)], [1, true], stories.stderr)
+    const other = await run(['bench', 'peers', '--peer', 'wllama', '--model', 'x.gguf', '--backend', 'reference'])
+    assert.deepEqual([other.code, /the backend is wasm, not reference/.test(other.stderr)], [1, true], other.stderr)
+  })
+
   it('limits has figures for each number of threads', async () => {
     const { code, stdout } = await run(['bench', 'limits', '--threads', '1,2', '--json'])
     assert.equal(code, 0)

@@ -11,7 +11,10 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Runs the program to its end, in the folder `cwd`, with `env` added to its environment; `onOutput` sees standard output grow. */
+/**
+ * Runs the program to its end, in the folder `cwd`, with `env` over the environment; `onOutput` sees standard output grow,
+ * and `onStart` gets what sends signals.
+ */
 export function run(
   args: readonly string[],
   {
@@ -19,15 +22,18 @@ export function run(
     cwd,
     env,
     onOutput,
+    onStart,
   }: {
     input?: string
     cwd?: string
-    env?: Record<string, string>
+    env?: Readonly<Record<string, string>>
     onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void
+    onStart?: (kill: (signal: NodeJS.Signals) => void) => void
   } = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, FORCE_COLOR: '', ...env } })
+    onStart?.((signal) => void child.kill(signal))
     const ended = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       ended.stdout += text

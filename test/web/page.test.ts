@@ -4,9 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { generate, loadModel } from 'drafthorse'
 import type { Browser, Page } from 'playwright-core'
+import type { Site } from '../../bench/site.ts'
 import { skipUnless, skipUnlessPossible } from '../skip.ts'
 import { launchChromium, missingChromium } from '../trial/browser.ts'
-import type { Site } from '../trial/site.ts'
 import { type App, type BuiltPage, createApp } from './site.ts'
 
 const newTokens = 80

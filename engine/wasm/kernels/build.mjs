@@ -14,13 +14,27 @@ const flags = [
   ...['--initialMemory', '1', '--maximumMemory', '65536', '--memoryBase', '1024'],
   ...['-O3', '--noAssert', '--disableWarning', '112'],
 ]
-const { error, stderr } = await asc.main([`${here}/index.ts`, '--outFile', wasm, ...flags])
-process.stderr.write(stderr.toString())
-if (error) process.exit(1)
 
-const text = readFileSync(wasm).toString('base64')
-rmSync(wasm)
+/** A file with all that it imports, in base64. */
+async function compile(file, ...more) {
+  const { error, stderr } = await asc.main([`${here}/${file}`, '--outFile', wasm, ...flags, ...more])
+  process.stderr.write(stderr.toString())
+  if (error) process.exit(1)
+  const text = readFileSync(wasm).toString('base64')
+  rmSync(wasm)
+  return text
+}
+
 writeFileSync(
   `${here}/../binary.ts`,
-  `// The kernels, compiled: made by kernels/build.mjs.\n\n/** A WebAssembly module, in base64. */\nexport const binary: string =\n  '${text}'\n`,
+  `// The kernels, compiled: made by kernels/build.mjs.
+
+/** A WebAssembly module, in base64. */
+export const binary: string =
+  '${await compile('index.ts')}'
+
+/** The module of those that need relaxed SIMD. */
+export const relaxedBinary: string =
+  '${await compile('dot-q8-relaxed.ts', '--enable', 'relaxed-simd')}'
+`,
 )

@@ -5,7 +5,7 @@ import { dotRows, sums, togetherOf } from './dot'
 import { dotsQ4, scalesQ4 } from './dot-q4'
 import { dotsQ8 } from './dot-q8'
 import { blockSums, quantize } from './quantize'
-import { groupBytes, rowBytes, typeBF16, typeF32, typeQ4, typeQ8 } from './weights'
+import { groupBytes, rowBytes, typeBF16, typeF32, typeQ4, typeQ8, typeQ8Relaxed } from './weights'
 
 /** `out [rows, outSize] = x [rows, inSize] * weight^T + bias + residual`; bias and residual may be 0, for none. */
 @unmanaged
@@ -21,6 +21,9 @@ export class Linear {
   outSize: u32
 }
 
+/** `product` of `dot-q8-relaxed.ts`, which the host links where there are its instructions. */
+declare function productRelaxed(c: usize, from: u32, to: u32, own: usize): void
+
 /** Threads take blocks of four outputs. */
 export function linear(c: Linear, thread: u32, threads: u32): void {
   const blocks = (c.outSize + 3) >> 2
@@ -29,6 +32,7 @@ export function linear(c: Linear, thread: u32, threads: u32): void {
   if (from >= to) return
   if (c.type == typeF32) product<f32>(c, from, to, scratch(thread))
   else if (c.type == typeBF16) product<u16>(c, from, to, scratch(thread))
+  else if (c.type == typeQ8Relaxed) productRelaxed(changetype<usize>(c), from, to, scratch(thread))
   else productInBlocks(c, from, to, scratch(thread))
 }
 
@@ -97,7 +101,7 @@ function productInBlocks(c: Linear, from: u32, to: u32, own: usize): void {
 }
 
 /** Adds what is to be added, and stores the outputs before `to`. */
-function finish(c: Linear, row: u32, o: u32, to: u32, sum: v128): void {
+export function finish(c: Linear, row: u32, o: u32, to: u32, sum: v128): void {
   const at = (row * c.outSize + o) * 4
   if (c.bias) sum = f32x4.add(sum, v128.load(c.bias + o * 4))
   if (c.residual) sum = f32x4.add(sum, v128.load(c.residual + at))

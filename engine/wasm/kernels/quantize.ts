@@ -5,14 +5,17 @@
 
 const most: f32 = 8191
 
+/** No scale is made for less: its inverse would be infinite. */
+const least: f32 = 2 ** -110
+
 /** Rounds `size` activations to whole multiples of a scale, as i16, and returns the scale; no number if one of them is none. */
 export function quantize(out: usize, x: usize, size: u32): f32 {
   let largest = f32x4.splat(0)
   const end = x + size * 4
   for (let at = x; at < end; at += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(at)))
   largest = f32x4.max(largest, i64x2.shuffle(largest, largest, 1, 0))
-  const highest = f32x4.extract_lane(f32x4.max(largest, f32x4.shuffle(largest, largest, 1, 0, 3, 2)), 0)
-  const steps = f32x4.splat(highest == 0 ? 0 : most / highest)
+  const highest = max(least, f32x4.extract_lane(f32x4.max(largest, f32x4.shuffle(largest, largest, 1, 0, 3, 2)), 0))
+  const steps = f32x4.splat(most / highest)
   for (; x < end; x += 64) {
     const first = i16x8.narrow_i32x4_s(steppedTo(x, steps), steppedTo(x + 16, steps))
     const second = i16x8.narrow_i32x4_s(steppedTo(x + 32, steps), steppedTo(x + 48, steps))

@@ -8,6 +8,12 @@ export const typeBF16: u32 = 1
 export const typeQ8: u32 = 2
 export const typeQ4: u32 = 3
 export const typeQ4Offset: u32 = 4
+/** q8_0, with the bytes of each row in their own order: see `dot-q8-relaxed.ts`. */
+export const typeQ8Relaxed: u32 = 5
+
+export function isQ8(type: u32): bool {
+  return type == typeQ8 || type == typeQ8Relaxed
+}
 
 /** Bytes of a row of `size` f32 or bf16 weights. */
 export function rowBytes(type: u32, size: u32): usize {
@@ -16,7 +22,7 @@ export function rowBytes(type: u32, size: u32): usize {
 
 /** Bytes of a block of four rows of the other types. */
 export function groupBytes(type: u32): u32 {
-  return type == typeQ8 ? groupBytesQ8 : type == typeQ4 ? groupBytesQ4<u16>() : groupBytesQ4<u32>()
+  return isQ8(type) ? groupBytesQ8 : type == typeQ4 ? groupBytesQ4<u16>() : groupBytesQ4<u32>()
 }
 
 /** Writes row `row` of a table as f32. */
@@ -25,7 +31,7 @@ export function unpack(out: usize, table: usize, type: u32, row: u32, size: u32)
   else if (type == typeBF16) unpackBF16(out, table + <usize>row * rowBytes(type, size), size)
   else {
     const group = table + <usize>(row >> 2) * (size >> 5) * groupBytes(type)
-    if (type == typeQ8) unpackQ8(out, group, row & 3, size)
+    if (isQ8(type)) unpackQ8(out, group, row & 3, size, type == typeQ8)
     else if (type == typeQ4) unpackQ4<u16>(out, group, row & 3, size)
     else unpackQ4<u32>(out, group, row & 3, size)
   }
@@ -44,11 +50,12 @@ function placeOf(element: u32): u32 {
   return (element & 16) + ((element & 2) << 2) + ((element & 12) >> 1) + (element & 1)
 }
 
-/** Row `row` of a group of four. */
-function unpackQ8(out: usize, group: usize, row: u32, size: u32): void {
+/** Row `row` of a group of four, its bytes in the order of `quantize.ts`, or else in their own. */
+function unpackQ8(out: usize, group: usize, row: u32, size: u32, inPairs: bool): void {
   for (let i: u32 = 0; i < size; i++) {
     const block = group + (i >> 5) * groupBytesQ8
-    store<f32>(out + i * 4, load<f32>(block + row * 4, 128) * <f32>load<i8>(block + row * 32 + placeOf(i & 31)))
+    const place = inPairs ? placeOf(i & 31) : i & 31
+    store<f32>(out + i * 4, load<f32>(block + row * 4, 128) * <f32>load<i8>(block + row * 32 + place))
   }
 }
 

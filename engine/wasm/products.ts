@@ -1,0 +1,91 @@
+// The compiled kernels, and the choice of those for q8_0 weights: relaxed SIMD multiplies bytes in one instruction where the
+// processor can, and in several where it cannot, so both are measured. They give the same bits, which is seen to as well.
+//
+// Node 20 knows relaxed SIMD by the flag --experimental-wasm-relaxed-simd only, which is not set here: it would be set for
+// all code of the process. And the first compiler of its V8 gets these products wrong.
+
+import { binary, relaxedBinary } from './binary.ts'
+import { createCommands } from './commands.ts'
+import { createSoloist } from './crew.ts'
+import { createHeap } from './heap.ts'
+import { type Products, pack, packedSize, typeNumber } from './pack.ts'
+import type { Modules } from './platform.ts'
+import { createRunner } from './runner.ts'
+
+let compiled: Promise<Modules> | undefined
+let chosen: Promise<Products> | undefined
+
+/** Compiles once in a process. */
+export function compile(): Promise<Modules> {
+  compiled ??= compileAll()
+  return compiled
+}
+
+async function compileAll(): Promise<Modules> {
+  const [kernels, relaxed] = [decode(binary), decode(relaxedBinary)]
+  return {
+    kernels: await WebAssembly.compile(kernels),
+    relaxed: WebAssembly.validate(relaxed) ? await WebAssembly.compile(relaxed) : undefined,
+  }
+}
+
+function decode(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
+}
+
+/** Chooses once in a process: what is faster here, in some milliseconds. */
+export function chooseProducts(): Promise<Products> {
+  chosen ??= compile().then((modules) => (modules.relaxed ? measure(modules) : 'i16x8'))
+  return chosen
+}
+
+/** Products that the nearest cache has room for, of several rows and of one in turn, as drafting for oneself has them. */
+const [outSize, inSize, rows] = [32, 512, [4, 1]]
+/** As many lists of each kind as it takes an optimised kernel to come and be timed. */
+const [lists, perList] = [6, 64]
+
+async function measure(modules: Modules): Promise<Products> {
+  const heap = createHeap({ allocations: 0, frees: 0 })
+  const runner = createRunner(heap, createSoloist(modules, heap))
+  const commands = createCommands()
+  const mostRows = Math.max(...rows)
+  const x = heap.allocate(mostRows * inSize * 4)
+  heap.floats(x, mostRows * inSize).forEach((_, i, values) => {
+    values[i] = Math.sin(i)
+  })
+  // Each block has a scale of 1 to 2 before its 32 weights.
+  const weights = Uint8Array.from({ length: outSize * (inSize / 32) * 34 }, (_, i) => (i % 34 === 1 ? 0x3c : i * 89))
+
+  function contender(products: Products) {
+    const bytes = packedSize('q8_0', [outSize, inSize])
+    const [out, weight] = [heap.allocate(mostRows * outSize * 4), heap.allocate(bytes)]
+    pack(heap.bytes(weight, bytes), weights, { dtype: 'q8_0', columns: inSize, products })
+    const type = typeNumber('q8_0', products)
+    return {
+      /** Milliseconds of a list of so many products. */
+      async time(count: number): Promise<number> {
+        for (let i = 0; i < count; i++) {
+          const fields = [out, x, weight, type, 0, 0, rows[i % rows.length]!, inSize, outSize]
+          commands.add('linear', { reads: [], writes: [] }, fields)
+        }
+        const started = performance.now()
+        await runner.run({ commands, scratchBytes: mostRows * inSize * 4, take: commands.take })
+        return performance.now() - started
+      },
+      bits: () => heap.integers(out, mostRows * outSize),
+    }
+  }
+
+  const [words, relaxed] = [contender('i16x8'), contender('relaxed')]
+  const best = { words: Number.POSITIVE_INFINITY, relaxed: Number.POSITIVE_INFINITY }
+  // The first is by a compiler's first code, which may have faults that the optimised one has not.
+  await words.time(1)
+  await relaxed.time(1)
+  const bits = words.bits()
+  if (!relaxed.bits().every((value, i) => value === bits[i])) return 'i16x8'
+  for (let list = 0; list < lists; list++) {
+    best.words = Math.min(best.words, await words.time(perList))
+    best.relaxed = Math.min(best.relaxed, await relaxed.time(perList))
+  }
+  return best.relaxed < best.words ? 'relaxed' : 'i16x8'
+}
