@@ -1,7 +1,7 @@
 // From a checkpoint's tensors to weights on a backend: names and shapes checked, types converted where asked.
 
 import type { Backend, Tensor, WeightSpec } from '../engine/backend.ts'
-import { convert } from '../engine/convert.ts'
+import { convert, lossless } from '../engine/convert.ts'
 import { blockLayouts, byteSize, elementCount, type StoredDType, type WeightDType } from '../engine/dtype.ts'
 import { DTypeError, ModelFormatError, OutOfMemoryError } from '../engine/errors.ts'
 import type { Turn } from '../engine/turn.ts'
@@ -84,16 +84,6 @@ function checkTensors(tensors: ReadonlyMap<string, StoredTensor>, config: LlamaC
       throw new ModelFormatError(`the checkpoint holds ${name}, which a Llama with its config does not have`)
     }
   }
-}
-
-/** The types that hold every value of a stored type. */
-const lossless: Readonly<Record<StoredDType, readonly WeightDType[]>> = {
-  f32: ['f32'],
-  f16: ['f32'],
-  bf16: ['bf16', 'f32'],
-  q8_0: ['q8_0', 'f32'],
-  q4_0: ['q4_0', 'f32'],
-  q4_1: ['q4_1', 'f32'],
 }
 
 /**

@@ -1,6 +1,7 @@
 // A Llama in a GGUF file, as llama.cpp's converter writes it: its metadata becomes a config, and its tensors get the names
 // and the rope layout of Hugging Face.
 
+import { storedType, storedTypes } from '../../engine/convert.ts'
 import type { StoredDType } from '../../engine/dtype.ts'
 import { DTypeError, ModelFormatError } from '../../engine/errors.ts'
 import { type LlamaConfig, parseConfig } from '../config.ts'
@@ -41,24 +42,14 @@ export function llamaOf(file: GgufFile, name: string): GgufLlama {
   return { config, tensors }
 }
 
-/** The types of weights, by ggml's names of them. */
-const dtypes: ReadonlyMap<string, StoredDType> = new Map([
-  ['F32', 'f32'],
-  ['F16', 'f16'],
-  ['BF16', 'bf16'],
-  ['Q8_0', 'q8_0'],
-  ['Q4_0', 'q4_0'],
-  ['Q4_1', 'q4_1'],
-])
-
 function weight(tensor: GgufTensor, { name, config }: { name: string; config: LlamaConfig }): StoredTensor {
   const { type, shape } = tensor
   const isRotated = /\.self_attn\.[qk]_proj\./.test(name) && shape[0]! % config.headDim === 0
   function dtype(): StoredDType {
-    const known = dtypes.get(type)
+    const known = storedType(type)
     if (known) return known
     throw new DTypeError(
-      `tensor ${quote(tensor.name)} is ${type}; weights are read from ${[...dtypes.keys()].join(', ')}: quantise the model anew`,
+      `tensor ${quote(tensor.name)} is ${type}; weights are read from ${storedTypes.join(', ').toUpperCase()}: quantise the model anew`,
     )
   }
   return {
