@@ -1,18 +1,21 @@
 // A Llama in a GGUF file, as llama.cpp's converter writes it: its metadata becomes a config, and its tensors get the names
 // and the rope layout of Hugging Face.
 
-import { storedType, storedTypes } from '../../engine/convert.ts'
+import { dequantize, storedType, storedTypes } from '../../engine/convert.ts'
 import type { StoredDType } from '../../engine/dtype.ts'
 import { DTypeError, ModelFormatError } from '../../engine/errors.ts'
 import { type LlamaConfig, parseConfig } from '../config.ts'
 import type { StoredTensor } from './checkpoint.ts'
 import { type ByteSource, type ModelFiles, openRequired } from './files.ts'
-import { type GgufFile, type GgufTensor, parseGguf } from './gguf.ts'
-import { quote } from './json.ts'
+import { type GgufFile, type GgufTensor, type ParsedGguf, parseGguf } from './gguf.ts'
+import { type JsonObject, quote } from './json.ts'
+import { llama3Of, ropeFactorsName } from './rope-factors.ts'
 import { toHalfSplit } from './rope-layout.ts'
 
 export interface GgufLlama {
   readonly config: LlamaConfig
+  /** The config.json that says what the metadata does. */
+  readonly configJson: JsonObject
   readonly tensors: ReadonlyMap<string, StoredTensor>
 }
 
@@ -20,26 +23,38 @@ export interface GgufLlama {
 export async function openGguf(
   files: ModelFiles,
   path: string,
-): Promise<GgufLlama & { file: GgufFile; source: ByteSource }> {
+): Promise<GgufLlama & { file: ParsedGguf; source: ByteSource }> {
   const source = await openRequired(files, path, 'is the model')
   try {
     const file = await parseGguf(source)
-    return { ...llamaOf(file, source.name), file, source }
+    return { ...llamaOf(file, source.name, await readRopeFactors(file, source.name)), file, source }
   } catch (error) {
     await source.close()
     throw error
   }
 }
 
-/** Throws {@link ModelFormatError} for what is not a Llama, or one that is not run yet. */
-export function llamaOf(file: GgufFile, name: string): GgufLlama {
-  const config = parseConfig(configOf(file, name), `the metadata of ${name}`)
+/**
+ * `ropeFactors`: the values of the tensor "rope_freqs.weight", where the file has one. Throws {@link ModelFormatError} for what
+ * is not a Llama, or one that is not run yet.
+ */
+export function llamaOf(file: GgufFile, name: string, ropeFactors?: Float32Array): GgufLlama {
+  const configJson = configOf(file, name, ropeFactors)
+  const config = parseConfig(configJson, `the metadata of ${name}`)
   const tensors = new Map<string, StoredTensor>()
   for (const tensor of file.tensors.values()) {
+    if (tensor.name === ropeFactorsName) continue
     const known = nameOf(tensor.name)
     tensors.set(known, weight(tensor, { name: known, config }))
   }
-  return { config, tensors }
+  return { config, configJson, tensors }
+}
+
+async function readRopeFactors(file: GgufFile, name: string): Promise<Float32Array | undefined> {
+  const tensor = file.tensors.get(ropeFactorsName)
+  if (!tensor) return undefined
+  if (tensor.type === 'F32') return dequantize(tensor.type, await tensor.read())
+  throw new ModelFormatError(`${name} has "${ropeFactorsName}" as ${tensor.type}; expected F32`)
 }
 
 function weight(tensor: GgufTensor, { name, config }: { name: string; config: LlamaConfig }): StoredTensor {
@@ -92,8 +107,7 @@ function nameOf(name: string): string {
   return Object.hasOwn(names, name) ? names[name]! : name
 }
 
-/** The config.json that says what the metadata does. */
-function configOf({ metadata, tensors }: GgufFile, name: string): Record<string, unknown> {
+function configOf({ metadata, tensors }: GgufFile, name: string, ropeFactors: Float32Array | undefined): JsonObject {
   const architecture = metadata.get('general.architecture')
   if (architecture !== 'llama') {
     throw new ModelFormatError(
@@ -108,11 +122,6 @@ function configOf({ metadata, tensors }: GgufFile, name: string): Record<string,
   if (value('expert_count')) {
     throw new ModelFormatError(`${name} has "llama.expert_count" ${quote(value('expert_count'))}; expected no experts`)
   }
-  if (tensors.has('rope_freqs.weight')) {
-    throw new ModelFormatError(
-      `${name} stretches rope by a tensor, "rope_freqs.weight", which is not read yet: take the model's safetensors`,
-    )
-  }
   const heads = needed('attention.head_count')
   const hidden = needed('embedding_length')
   const headDim = value('attention.key_length') ?? (typeof hidden === 'number' ? hidden / Number(heads) : undefined)
@@ -123,7 +132,8 @@ function configOf({ metadata, tensors }: GgufFile, name: string): Record<string,
     )
   }
   const id = (key: string): unknown => metadata.get(`tokenizer.ggml.${key}_token_id`)
-  const ends = [id('eos'), id('eot')].filter((end) => end !== undefined)
+  const ends = [id('eos'), id('eot'), id('eom')].filter((end) => end !== undefined)
+  const ropeTheta = value('rope.freq_base') ?? 10000
   return {
     model_type: 'llama',
     vocab_size: tensors.get('token_embd.weight')?.shape[0],
@@ -135,8 +145,10 @@ function configOf({ metadata, tensors }: GgufFile, name: string): Record<string,
     head_dim: headDim,
     max_position_embeddings: needed('context_length'),
     rms_norm_eps: needed('attention.layer_norm_rms_epsilon'),
-    rope_theta: value('rope.freq_base') ?? 10000,
-    rope_scaling: scalingOf(value, name),
+    rope_theta: ropeTheta,
+    rope_scaling: ropeFactors
+      ? llama3Scaling(ropeFactors, { headDim: Number(headDim), ropeTheta: Number(ropeTheta) }, name)
+      : scalingOf(value, name),
     tie_word_embeddings: !tensors.has('output.weight'),
     attention_bias: tensors.has('blk.0.attn_q.bias'),
     mlp_bias: tensors.has('blk.0.ffn_up.bias'),
@@ -144,6 +156,23 @@ function configOf({ metadata, tensors }: GgufFile, name: string): Record<string,
     eos_token_id: ends,
     dtype: 'float32',
   }
+}
+
+function llama3Scaling(
+  factors: Float32Array,
+  rope: { headDim: number; ropeTheta: number },
+  name: string,
+): JsonObject | null {
+  const scaling = llama3Of(factors, rope, `"${ropeFactorsName}" of ${name}`)
+  return scaling
+    ? {
+        rope_type: 'llama3',
+        factor: scaling.factor,
+        low_freq_factor: scaling.lowFreqFactor,
+        high_freq_factor: scaling.highFreqFactor,
+        original_max_position_embeddings: scaling.originalMaxPositionEmbeddings,
+      }
+    : null
 }
 
 function scalingOf(value: (key: string) => unknown, name: string): unknown {

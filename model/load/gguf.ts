@@ -87,20 +87,28 @@ export interface GgufFile {
   readonly tensors: ReadonlyMap<string, GgufTensor>
 }
 
+export interface ParsedGguf extends GgufFile {
+  /** A value of the metadata as the file has it: the number of its type, 4 bytes, then its own. The source has to be open. */
+  rawValue(key: string): Promise<Uint8Array>
+}
+
 /**
  * Reads the head of a GGUF file of version 2 or 3, little-endian, as strictly as ggml does: known types, and tensors one
  * after the other without holes but for alignment. Throws {@link ModelFormatError}. The source has to stay open as long as
  * tensors and arrays are read.
  */
-export async function parseGguf(source: ByteSource): Promise<GgufFile> {
+export async function parseGguf(source: ByteSource): Promise<ParsedGguf> {
   const head = createReader(source)
   const counts = await readCounts(head)
   const metadata = new Map<string, GgufScalar | GgufArray>()
+  const places = new Map<string, { from: number; to: number }>()
   for (let i = 0; i < counts.values; i++) {
     const key = await head.text(`the name of metadata ${i}`)
     const where = `metadata ${quote(key)}`
     if (metadata.has(key)) throw head.error(`${where} is there twice`)
+    const from = head.at()
     metadata.set(key, await readValue(head, where))
+    places.set(key, { from, to: head.at() })
   }
   const infos: TensorInfo[] = []
   for (let i = 0; i < counts.tensors; i++) infos.push(await readInfo(head, i))
@@ -128,7 +136,11 @@ export async function parseGguf(source: ByteSource): Promise<GgufFile> {
     tensors.set(name, { name, type, shape, byteLength, read })
     next = padded(offset + byteLength)
   }
-  return { metadata, tensors }
+  const rawValue = (key: string): Promise<Uint8Array> => {
+    const { from, to } = places.get(key)!
+    return source.read(from, to - from)
+  }
+  return { metadata, tensors, rawValue }
 }
 
 async function readCounts(head: Reader): Promise<{ tensors: number; values: number }> {

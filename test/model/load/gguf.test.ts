@@ -258,10 +258,6 @@ describe('a Llama in GGUF', () => {
     experts: [plus(['llama.expert_count', whole(8)]), /expert_count" 8; expected no experts/],
     'half rotated heads': [plus(['llama.rope.dimension_count', whole(16)]), /rotates 16 values of heads of 32/],
     'yarn scaling': [plus(['llama.rope.scaling.type', words('yarn')]), /"yarn" is not supported/],
-    'rope by a tensor': [
-      { tensors: [embedding, { name: 'rope_freqs.weight', axes: [16], type: 0, offset: 2560 }], data: 2624 },
-      /rope_freqs\.weight/,
-    ],
     'no width': [
       { metadata: llama.filter(([key]) => key !== 'llama.embedding_length') },
       /no "llama\.embedding_length"/,
