@@ -93,21 +93,44 @@ const atOnce = 2 ** 16
  */
 export function convert(bytes: Uint8Array, from: StoredDType, to: EncodedDType): Uint8Array {
   if (from === to) return bytes
-  checkWhole(bytes, from)
-  if (to === 'q8_0' && isScaledBytes(from)) return repackAsQ8(from, bytes)
-  const { blockSize, blockBytes } = blockLayouts[from]
-  const count = (bytes.length / blockBytes) * blockSize
-  if (count <= atOnce) return fromFloats[to](toFloats[from](bytes), 0)
-  const target = blockLayouts[to]
+  const [source, target] = [blockLayouts[from], blockLayouts[to]]
+  const count = (bytes.length / source.blockBytes) * source.blockSize
   const out = new Uint8Array(Math.ceil(count / target.blockSize) * target.blockBytes)
-  for (let first = 0, at = 0; first < count; first += atOnce) {
-    const start = (first / blockSize) * blockBytes
-    const some = bytes.subarray(start, start + (atOnce / blockSize) * blockBytes)
-    const converted = fromFloats[to](toFloats[from](some), first)
-    out.set(converted, at)
-    at += converted.length
+  let at = 0
+  for (const piece of convertInPieces(bytes, from, to)) {
+    if (piece.length === out.length) return piece
+    out.set(piece, at)
+    at += piece.length
   }
   return out
+}
+
+/**
+ * {@link convert}, some values at a time; between equal types, whatever they are, the pieces are parts of `bytes`. Throws
+ * {@link DTypeError} for a type that values are only read from.
+ */
+export function* convertInPieces(bytes: Uint8Array, from: StoredDType, to: StoredDType): Generator<Uint8Array> {
+  checkWhole(bytes, from)
+  const { blockSize, blockBytes } = blockLayouts[from]
+  const pieceBytes = (atOnce / blockSize) * blockBytes
+  for (let start = 0; start < bytes.length; start += pieceBytes) {
+    const piece = bytes.subarray(start, start + pieceBytes)
+    yield convertPiece(piece, { from, to, first: (start / blockBytes) * blockSize })
+  }
+}
+
+function convertPiece(
+  bytes: Uint8Array,
+  { from, to, first }: { from: StoredDType; to: StoredDType; first: number },
+): Uint8Array {
+  if (from === to) return bytes
+  if (to === 'q8_0' && isScaledBytes(from)) return repackAsQ8(from, bytes)
+  if (isEncoded(to)) return fromFloats[to](toFloats[from](bytes), first)
+  throw new DTypeError(`cannot convert ${from} to ${to}: values are converted to ${Object.keys(fromFloats).join(', ')}`)
+}
+
+function isEncoded(dtype: StoredDType): dtype is EncodedDType {
+  return Object.hasOwn(fromFloats, dtype)
 }
 
 function isScaledBytes(dtype: StoredDType): dtype is ScaledBytesDType {

@@ -70,7 +70,7 @@ const ignored = /(\.rotary_emb\.inv_freq|^lm_head\.weight)$/
  * Checks that the tensors are those of the config, all of them and no others, before anything is read.
  * Throws {@link ModelFormatError} naming the first that is missing, of another shape, or unknown.
  */
-function checkTensors(tensors: ReadonlyMap<string, StoredTensor>, config: LlamaConfig): void {
+export function checkTensors(tensors: ReadonlyMap<string, StoredTensor>, config: LlamaConfig): void {
   const shapes = tensorShapes(config)
   for (const [name, shape] of shapes) {
     const tensor = tensors.get(name)

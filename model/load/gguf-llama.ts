@@ -59,7 +59,7 @@ async function readRopeFactors(file: GgufFile, name: string): Promise<Float32Arr
 
 function weight(tensor: GgufTensor, { name, config }: { name: string; config: LlamaConfig }): StoredTensor {
   const { type, shape } = tensor
-  const isRotated = /\.self_attn\.[qk]_proj\./.test(name) && shape[0]! % config.headDim === 0
+  const isRotated = isPaired(name) && shape[0]! % config.headDim === 0
   function dtype(): StoredDType {
     const known = storedType(type)
     if (known) return known
@@ -81,8 +81,13 @@ function weight(tensor: GgufTensor, { name, config }: { name: string; config: Ll
   }
 }
 
+/** Whether llama.cpp has a tensor's rows in pairs that rope rotates; by Hugging Face's name. */
+export function isPaired(name: string): boolean {
+  return /\.self_attn\.[qk]_proj\./.test(name)
+}
+
 /** Hugging Face's names of the parts of a layer, by llama.cpp's. */
-const parts: Readonly<Record<string, string>> = {
+export const parts: Readonly<Record<string, string>> = {
   attn_norm: 'input_layernorm',
   attn_q: 'self_attn.q_proj',
   attn_k: 'self_attn.k_proj',
@@ -94,7 +99,8 @@ const parts: Readonly<Record<string, string>> = {
   ffn_down: 'mlp.down_proj',
 }
 
-const names: Readonly<Record<string, string>> = {
+/** Its names of the other tensors. */
+export const names: Readonly<Record<string, string>> = {
   'token_embd.weight': 'model.embed_tokens.weight',
   'output_norm.weight': 'model.norm.weight',
   'output.weight': 'lm_head.weight',

@@ -7,7 +7,7 @@ import type { ByteSource } from './files.ts'
 import { quote } from './json.ts'
 
 /** Name, values and bytes of a block, by the number of a ggml type. */
-const types: ReadonlyMap<number, readonly [name: string, blockSize: number, blockBytes: number]> = new Map([
+export const ggufTypes: ReadonlyMap<number, readonly [name: string, blockSize: number, blockBytes: number]> = new Map([
   [0, ['F32', 1, 4]],
   [1, ['F16', 1, 2]],
   [2, ['Q4_0', 32, 18]],
@@ -42,6 +42,9 @@ const types: ReadonlyMap<number, readonly [name: string, blockSize: number, bloc
   [39, ['MXFP4', 32, 17]],
 ])
 
+/** The numbers of types of metadata values, as far as they are written. */
+export const valueTypes = { u32: 4, i32: 5, f32: 6, bool: 7, text: 8, array: 9 } as const
+
 /** Bytes of a metadata value, by the number of its type: u8, i8, u16, i16, u32, i32, f32, bool; u64, i64, f64. */
 const scalarBytes: ReadonlyMap<number, number> = new Map([
   [0, 1],
@@ -56,8 +59,7 @@ const scalarBytes: ReadonlyMap<number, number> = new Map([
   [11, 8],
   [12, 8],
 ])
-const textType = 8
-const arrayType = 9
+const { text: textType, array: arrayType } = valueTypes
 
 /** The format's own limit. */
 const mostAxes = 4
@@ -174,7 +176,7 @@ async function readInfo(head: Reader, index: number): Promise<TensorInfo> {
   const shape: number[] = []
   for (let axis = 0; axis < axes; axis++) shape.unshift(await head.size(`a dimension of ${where}`))
   const number = await head.number(4)
-  const type = types.get(number)
+  const type = ggufTypes.get(number)
   if (!type) throw head.error(`${where} has type ${number}, which is not known`)
   const offset = await head.size(`the offset of ${where}`)
   const [typeName, blockSize, blockBytes] = type
