@@ -48,25 +48,33 @@ async function convert(
   out: string,
   { shardSize, json, ...options }: Options & { signal: AbortSignal },
 ): Promise<void> {
-  const shows = process.stderr.isTTY
-  try {
-    const result = await convertModel(source, out, {
+  const { format: to, ...rest } = await withProgress(source, (onProgress) =>
+    convertModel(source, out, {
       ...options,
       shardBytes: shardSize === undefined ? undefined : Math.ceil(shardSize * 1e6),
-      onProgress({ written, total }) {
-        if (shows) process.stderr.write(`\rconverting ${source}: ${Math.round((100 * written) / total)} %`)
-      },
+      onProgress,
+    }),
+  )
+  const types = Object.entries(rest.written).map(([type, count]) => `${count} as ${type}`)
+  const tokenizer = rest.hasTokenizer ? '' : ', no tokenizer'
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ ...rest, to, format: 'drafthorse/conversion@1', source, output: out })}\n`
+      : `wrote ${out} (${to}): tensors ${types.join(', ')}${tokenizer}\n`,
+  )
+}
+
+/** On a terminal with a line of progress on stderr, which is wiped in the end. */
+async function withProgress<R>(
+  source: string,
+  work: (onProgress: NonNullable<ConvertOptions['onProgress']>) => Promise<R>,
+): Promise<R> {
+  const shows = process.stderr.isTTY
+  try {
+    return await work(({ written, total }) => {
+      if (shows) process.stderr.write(`\rconverting ${source}: ${Math.round((100 * written) / total)} %`)
     })
+  } finally {
     if (shows) process.stderr.write('\r\u001b[K')
-    const types = Object.entries(result.written).map(([type, count]) => `${count} as ${type}`)
-    const tokenizer = result.hasTokenizer ? '' : ', no tokenizer'
-    process.stdout.write(
-      json
-        ? `${JSON.stringify({ ...result, model: result.name, format: 'drafthorse/conversion@1', as: result.format, out })}\n`
-        : `wrote ${out} (${result.format}): tensors ${types.join(', ')}${tokenizer}\n`,
-    )
-  } catch (error) {
-    if (shows) process.stderr.write('\r\u001b[K')
-    throw error
   }
 }
