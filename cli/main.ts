@@ -4,6 +4,7 @@
 import { Command } from 'commander'
 import { AbortError, DrafthorseError } from '../engine/errors.ts'
 import { benchCommand } from './bench/index.ts'
+import { convertCommand } from './convert.ts'
 import { demoCommand } from './demo.ts'
 import { generateCommand } from './generate.ts'
 import { infoCommand, version } from './info.ts'
@@ -16,6 +17,7 @@ const program = new Command('drafthorse')
   .addCommand(demoCommand())
   .addCommand(generateCommand())
   .addCommand(infoCommand())
+  .addCommand(convertCommand())
   .addCommand(kernelsCommand())
   .addCommand(benchCommand())
   .addHelpText('after', '\nWithout a command it tells one story twice, plainly and self-speculatively (demo).')

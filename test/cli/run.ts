@@ -11,6 +11,8 @@ export interface Ended {
   readonly stderr: string
 }
 
+type Kill = (signal: NodeJS.Signals) => void
+
 /** Runs the program to its end, in the folder `cwd`, with `env` added to its environment; `onOutput` sees standard output grow. */
 export function run(
   args: readonly string[],
@@ -18,20 +20,24 @@ export function run(
     input = '',
     cwd,
     env,
+    onStart,
     onOutput,
   }: {
     input?: string
     cwd?: string
     env?: Record<string, string>
-    onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void
+    onStart?: (kill: Kill) => void
+    onOutput?: (all: string, kill: Kill) => void
   } = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, FORCE_COLOR: '', ...env } })
+    const kill: Kill = (signal) => void child.kill(signal)
+    onStart?.(kill)
     const ended = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       ended.stdout += text
-      onOutput?.(ended.stdout, (signal) => void child.kill(signal))
+      onOutput?.(ended.stdout, kill)
     })
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       ended.stderr += text
