@@ -4,6 +4,7 @@
 import { Command } from 'commander'
 import { AbortError, DrafthorseError } from '../engine/errors.ts'
 import { benchCommand } from './bench/index.ts'
+import { convertCommand } from './convert.ts'
 import { demoCommand } from './demo.ts'
 import { generateCommand } from './generate.ts'
 import { infoCommand, version } from './info.ts'
@@ -18,6 +19,7 @@ const program = new Command('drafthorse')
   .addCommand(generateCommand())
   .addCommand(pullCommand())
   .addCommand(infoCommand())
+  .addCommand(convertCommand())
   .addCommand(kernelsCommand())
   .addCommand(benchCommand())
   .addHelpText('after', '\nWithout a command it tells one story twice, plainly and self-speculatively (demo).')

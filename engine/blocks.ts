@@ -1,35 +1,68 @@
-// The block types of weights, laid out as in GGUF: 32 values a block along the last axis, with a scale of their own. They
-// are decoded as ggml does, exactly, and encoded as its reference quantisers do, in f32 arithmetic.
+// Block types of weights, laid out as in GGUF: 32 values a block along the last axis, with a scale of their own, or 256
+// (super-blocks.ts). They are decoded as ggml does, exactly, and encoded as its reference quantisers do, in f32 arithmetic.
 
-import { type BlockDType, blockLayouts } from './dtype.ts'
+import { type BlockDType, blockLayouts, type PackedDType } from './dtype.ts'
 import { NumericError, ShapeError } from './errors.ts'
-import { floatToHalf, halfTable } from './half.ts'
+import { floatToHalf, halfAt } from './half.ts'
+import { decodeIQ4XS, decodeQ2K, decodeQ3K, decodeQ4K, decodeQ5K, decodeQ6K, unevenSteps } from './super-blocks.ts'
 
 const { fround } = Math
 
-interface Codec {
-  /** Writes the 32 values of the block at byte `at` from `out[to]` on. */
-  decode(bytes: Uint8Array, at: number, out: Float32Array, to: number): void
-  /** Writes the block of the values from `values[from]` on at byte `at`. Returns whether its scales are finite. */
-  encode(values: Float32Array, from: number, out: Uint8Array, at: number): boolean
+/** Writes the values of the block at byte `at` from `out[to]` on. */
+type Decode = (bytes: Uint8Array, at: number, out: Float32Array, to: number) => void
+
+/** Writes the block of the values from `values[from]` on at byte `at`. Returns whether its scales are finite. */
+type Encode = (values: Float32Array, from: number, out: Uint8Array, at: number) => boolean
+
+const decoders: Readonly<Record<BlockDType | PackedDType, Decode>> = {
+  q8_0: decodeQ8,
+  q4_0: decodeQ4,
+  q4_1: decodeQ4Offset,
+  q5_0: decodeQ5,
+  q5_1: decodeQ5Offset,
+  iq4_nl: decodeIQ4NL,
+  mxfp4: decodeMXFP4,
+  q2_k: decodeQ2K,
+  q3_k: decodeQ3K,
+  q4_k: decodeQ4K,
+  q5_k: decodeQ5K,
+  q6_k: decodeQ6K,
+  iq4_xs: decodeIQ4XS,
 }
 
-const codecs: Readonly<Record<BlockDType, Codec>> = {
-  q8_0: { decode: decodeQ8, encode: encodeQ8 },
-  q4_0: { decode: decodeQ4, encode: encodeQ4 },
-  q4_1: { decode: decodeQ4Offset, encode: encodeQ4Offset },
-}
+const encoders: Readonly<Record<BlockDType, Encode>> = { q8_0: encodeQ8, q4_0: encodeQ4, q4_1: encodeQ4Offset }
 
 /** The values of whole blocks, from `out[0]` on. */
-export function decodeBlocks(dtype: BlockDType, bytes: Uint8Array, out: Float32Array): void {
-  const { decode } = codecs[dtype]
-  const { blockBytes } = blockLayouts[dtype]
-  for (let at = 0, to = 0; at < bytes.length; at += blockBytes, to += 32) decode(bytes, at, out, to)
+export function decodeBlocks(dtype: BlockDType | PackedDType, bytes: Uint8Array, out: Float32Array): void {
+  const decode = decoders[dtype]
+  const { blockBytes, blockSize } = blockLayouts[dtype]
+  for (let at = 0, to = 0; at < bytes.length; at += blockBytes, to += blockSize) decode(bytes, at, out, to)
 }
 
-/** Throws {@link ShapeError} for values that do not fill blocks, and {@link NumericError} for what these cannot hold. */
-export function encodeBlocks(dtype: BlockDType, values: Float32Array): Uint8Array {
-  const { encode } = codecs[dtype]
+/** Types whose values are an f16 scale, which comes first in a block, times whole numbers of 8 bits: q8_0 holds each. */
+export type ScaledBytesDType = 'q4_0' | 'q5_0' | 'iq4_nl'
+
+/** Whole blocks as q8_0, without loss. */
+export function repackAsQ8(dtype: ScaledBytesDType, bytes: Uint8Array): Uint8Array {
+  const [from, to] = [blockLayouts[dtype].blockBytes, blockLayouts.q8_0.blockBytes]
+  const out = new Uint8Array((bytes.length / from) * to)
+  const steps = new Float32Array(32)
+  for (let at = 0, target = 0; at < bytes.length; at += from, target += to) {
+    const block = bytes.slice(at, at + from)
+    out.set(block.subarray(0, 2), target)
+    block.set([0x00, 0x3c]) // with a scale of 1 the values are the whole numbers
+    decoders[dtype](block, 0, steps, 0)
+    for (let i = 0; i < 32; i++) out[target + 2 + i] = steps[i]!
+  }
+  return out
+}
+
+/**
+ * Whole blocks of values; `first`: how many came before, for messages. Throws {@link ShapeError} for values that do not fill
+ * blocks, and {@link NumericError} for what these cannot hold.
+ */
+export function encodeBlocks(dtype: BlockDType, values: Float32Array, first = 0): Uint8Array {
+  const encode = encoders[dtype]
   const { blockBytes } = blockLayouts[dtype]
   if (values.length % 32 !== 0) {
     throw new ShapeError(`${dtype} packs values in blocks of 32, and ${values.length} are no whole number of blocks`)
@@ -41,7 +74,7 @@ export function encodeBlocks(dtype: BlockDType, values: Float32Array): Uint8Arra
     const bad = block.find((value) => !Number.isFinite(value))
     const among = bad ?? block.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most))
     throw new NumericError(
-      `${dtype} holds finite values whose scale is an f16; values ${from} to ${from + 31} have ${among} among them`,
+      `${dtype} holds finite values whose scale is an f16; values ${first + from} to ${first + from + 31} have ${among} among them`,
     )
   }
   return out
@@ -55,7 +88,7 @@ function isFiniteBlock(values: Float32Array, from: number): boolean {
 
 /** q8_0: an f16 scale, then signed bytes; value = scale * byte. */
 function decodeQ8(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
-  const scale = readHalf(bytes, at)
+  const scale = halfAt(bytes, at)
   for (let i = 0; i < 32; i++) out[to + i] = scale * ((bytes[at + 2 + i]! << 24) >> 24)
 }
 
@@ -74,7 +107,7 @@ function encodeQ8(values: Float32Array, from: number, out: Uint8Array, at: numbe
 
 /** q4_0: an f16 scale, then 16 bytes: values 0 to 15 in the low halves, 16 to 31 in the high; value = scale * (q - 8). */
 function decodeQ4(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
-  const scale = readHalf(bytes, at)
+  const scale = halfAt(bytes, at)
   for (let i = 0; i < 16; i++) {
     const pair = bytes[at + 2 + i]!
     out[to + i] = scale * ((pair & 15) - 8)
@@ -95,8 +128,8 @@ function encodeQ4(values: Float32Array, from: number, out: Uint8Array, at: numbe
 
 /** q4_1: an f16 scale, an f16 offset, then 16 bytes as in q4_0; value = scale * q + offset. */
 function decodeQ4Offset(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
-  const scale = readHalf(bytes, at)
-  const offset = readHalf(bytes, at + 2)
+  const scale = halfAt(bytes, at)
+  const offset = halfAt(bytes, at + 2)
   for (let i = 0; i < 16; i++) {
     const pair = bytes[at + 4 + i]!
     out[to + i] = fround(scale * (pair & 15)) + offset
@@ -118,6 +151,48 @@ function encodeQ4Offset(values: Float32Array, from: number, out: Uint8Array, at:
   return writeHalf(scale, out, at) && writeHalf(lowest, out, at + 2)
 }
 
+/** q5_0: as q4_0, with 4 bytes of fifth bits after the scale; value = scale * (q - 16). */
+function decodeQ5(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
+  const scale = halfAt(bytes, at)
+  for (let i = 0; i < 32; i++) out[to + i] = scale * (fiveBits(bytes, at + 2, i) - 16)
+}
+
+/** q5_1: as q5_0, with an f16 offset after the scale; value = scale * q + offset. */
+function decodeQ5Offset(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
+  const scale = halfAt(bytes, at)
+  const offset = halfAt(bytes, at + 2)
+  for (let i = 0; i < 32; i++) out[to + i] = fround(scale * fiveBits(bytes, at + 4, i)) + offset
+}
+
+/** Value `i` of 32: its fifth bit is in the 4 bytes at `at`, the others in the 16 after them. */
+function fiveBits(bytes: Uint8Array, at: number, i: number): number {
+  const high = (bytes[at + (i >> 3)]! >> (i & 7)) & 1
+  return (high << 4) | ((bytes[at + 4 + (i & 15)]! >> (i < 16 ? 0 : 4)) & 15)
+}
+
+/** iq4_nl: as q4_0, but q stands for one of 16 uneven steps. */
+function decodeIQ4NL(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
+  const scale = halfAt(bytes, at)
+  for (let i = 0; i < 16; i++) {
+    const pair = bytes[at + 2 + i]!
+    out[to + i] = scale * unevenSteps[pair & 15]!
+    out[to + 16 + i] = scale * unevenSteps[pair >> 4]!
+  }
+}
+
+/** Twice the values of OCP's 4-bit floats. */
+const twiceE2M1 = Int8Array.of(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12)
+
+/** mxfp4: a power of two by its exponent (255 is taken for 2^128, as ggml does), then 4-bit floats in the order of q4_0. */
+function decodeMXFP4(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
+  const halfScale = 2 ** (bytes[at]! - 128)
+  for (let i = 0; i < 16; i++) {
+    const pair = bytes[at + 1 + i]!
+    out[to + i] = halfScale * twiceE2M1[pair & 15]!
+    out[to + 16 + i] = halfScale * twiceE2M1[pair >> 4]!
+  }
+}
+
 function packNibbles(
   values: Float32Array,
   from: number,
@@ -132,10 +207,6 @@ function nibble(x: number): number {
 
 function inverseOf(scale: number): number {
   return scale === 0 ? 0 : fround(1 / scale)
-}
-
-function readHalf(bytes: Uint8Array, at: number): number {
-  return halfTable()[bytes[at]! | (bytes[at + 1]! << 8)]!
 }
 
 /** Returns whether the number is finite as an f16. */

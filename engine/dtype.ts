@@ -11,8 +11,11 @@ export type WeightDType = 'f32' | 'bf16' | BlockDType
 /** Every type of a tensor: weights, activations (`f32`) and token ids (`i32`). */
 export type DType = WeightDType | 'i32'
 
-/** Types that model files hold; `f16` is widened to `f32` when it is loaded. */
-export type StoredDType = WeightDType | 'f16'
+/** Block types that model files hold and no kernel takes: GGUF's, decoded when they are loaded. */
+export type PackedDType = 'q5_0' | 'q5_1' | 'iq4_nl' | 'mxfp4' | 'q2_k' | 'q3_k' | 'q4_k' | 'q5_k' | 'q6_k' | 'iq4_xs'
+
+/** Types that model files hold; what no kernel takes is converted when it is loaded. */
+export type StoredDType = WeightDType | 'f16' | PackedDType
 
 /** The memory layout of a type: `blockSize` values in `blockBytes` bytes. */
 export interface BlockLayout {
@@ -28,10 +31,20 @@ export const blockLayouts: Readonly<Record<DType | StoredDType, BlockLayout>> = 
   q8_0: { blockSize: 32, blockBytes: 34 },
   q4_0: { blockSize: 32, blockBytes: 18 },
   q4_1: { blockSize: 32, blockBytes: 20 },
+  q5_0: { blockSize: 32, blockBytes: 22 },
+  q5_1: { blockSize: 32, blockBytes: 24 },
+  iq4_nl: { blockSize: 32, blockBytes: 18 },
+  mxfp4: { blockSize: 32, blockBytes: 17 },
+  q2_k: { blockSize: 256, blockBytes: 84 },
+  q3_k: { blockSize: 256, blockBytes: 110 },
+  q4_k: { blockSize: 256, blockBytes: 144 },
+  q5_k: { blockSize: 256, blockBytes: 176 },
+  q6_k: { blockSize: 256, blockBytes: 210 },
+  iq4_xs: { blockSize: 256, blockBytes: 136 },
 }
 
-/** Whether values come in blocks, which the last axis has to be made of. */
-export function isBlockType(dtype: DType | StoredDType): dtype is BlockDType {
+/** Whether a weight's values come in blocks, which the last axis has to be made of. */
+export function isBlockType(dtype: DType): dtype is BlockDType {
   return blockLayouts[dtype].blockSize > 1
 }
 

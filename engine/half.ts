@@ -18,6 +18,11 @@ export function halfTable(): Float32Array {
   return values
 }
 
+/** The value of the f16 at byte `at`, little-endian. */
+export function halfAt(bytes: Uint8Array, at: number): number {
+  return halfTable()[bytes[at]! | (bytes[at + 1]! << 8)]!
+}
+
 /** The 16 bits of the f16 nearest to an f32, ties to even; an infinity (0x7c00, 0xfc00) from 65520 on. NaN is not asked. */
 export function floatToHalf(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0

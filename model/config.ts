@@ -18,8 +18,6 @@ export type RopeScaling =
       /** Positions. */
       readonly originalMaxPositionEmbeddings: number
     }
-  /** What each frequency is divided by, `[headDim / 2]`: llama.cpp's form of the scaling of Llama 3. */
-  | { readonly type: 'factors'; readonly factors: readonly number[] }
 
 export interface LlamaConfig {
   readonly modelType: ModelType

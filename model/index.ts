@@ -9,6 +9,15 @@ export { type ByteSource, type ModelFiles, memoryFiles } from './load/files.ts'
 export { type LoadOptions, loadModel, type Model } from './load-model.ts'
 export { modelId } from './model-id.ts'
 export { inverseFrequencies } from './rope.ts'
+export {
+  type Conversion,
+  type ConversionDType,
+  type ConvertOptions,
+  type ConvertProgress,
+  convertModel,
+  type ModelFormat,
+} from './save/convert.ts'
+export { type FileSink, type ModelSink, memorySink } from './save/sink.ts'
 export { noSkip, planSkip, type SkipPlan, type SkipSet } from './skip.ts'
 export { type SkipOwner, saveSkip } from './skip-cache.ts'
 export { parseSkipFile } from './skip-file.ts'

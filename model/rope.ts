@@ -11,8 +11,6 @@ export function inverseFrequencies({ headDim, ropeTheta, ropeScaling }: LlamaCon
       return plain
     case 'linear':
       return plain.map((frequency) => frequency / ropeScaling.factor)
-    case 'factors':
-      return plain.map((frequency, i) => frequency / ropeScaling.factors[i]!)
     case 'llama3': {
       // Llama 3.1: long waves are stretched by `factor`, short ones kept, those between are blended.
       const { factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings } = ropeScaling

@@ -1,7 +1,7 @@
 // From a checkpoint's tensors to weights on a backend: names and shapes checked, types converted where asked.
 
 import type { Backend, Tensor, WeightSpec } from '../engine/backend.ts'
-import { convert } from '../engine/convert.ts'
+import { convert, lossless } from '../engine/convert.ts'
 import { blockLayouts, byteSize, elementCount, type StoredDType, type WeightDType } from '../engine/dtype.ts'
 import { DTypeError, ModelFormatError, OutOfMemoryError } from '../engine/errors.ts'
 import type { Turn } from '../engine/turn.ts'
@@ -75,7 +75,7 @@ const ignored = /(\.rotary_emb\.inv_freq|^lm_head\.weight)$/
  * Checks that the tensors are those of the config, all of them and no others, before anything is read.
  * Throws {@link ModelFormatError} naming the first that is missing, of another shape, or unknown.
  */
-function checkTensors(tensors: ReadonlyMap<string, StoredTensor>, config: LlamaConfig): void {
+export function checkTensors(tensors: ReadonlyMap<string, StoredTensor>, config: LlamaConfig): void {
   const shapes = tensorShapes(config)
   for (const [name, shape] of shapes) {
     const tensor = tensors.get(name)
@@ -89,16 +89,6 @@ function checkTensors(tensors: ReadonlyMap<string, StoredTensor>, config: LlamaC
       throw new ModelFormatError(`the checkpoint holds ${name}, which a model with its config does not have`)
     }
   }
-}
-
-/** The types that hold every value of a stored type. */
-const lossless: Readonly<Record<StoredDType, readonly WeightDType[]>> = {
-  f32: ['f32'],
-  f16: ['f32'],
-  bf16: ['bf16', 'f32'],
-  q8_0: ['q8_0', 'f32'],
-  q4_0: ['q4_0', 'f32'],
-  q4_1: ['q4_1', 'f32'],
 }
 
 /**

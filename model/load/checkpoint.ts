@@ -9,12 +9,13 @@ import type { SkipSet } from '../skip.ts'
 import { cachedSkip } from '../skip-cache.ts'
 import { expectLayers, findSkipSet } from '../skip-file.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer.ts'
+import { folderDocuments, ggufDocuments, type ModelDocuments } from './documents.ts'
 import { embeddedName, embeddedTypes } from './embedded.ts'
 import type { ModelFiles } from './files.ts'
-import type { GgufFile } from './gguf.ts'
+import type { GgufFile, ParsedGguf } from './gguf.ts'
 import { openGguf } from './gguf-llama.ts'
 import { ggufTokenizer } from './gguf-tokenizer.ts'
-import { describe, quote, readJson } from './json.ts'
+import { asObject, describe, quote, readJson } from './json.ts'
 import { openLlama2c, readLlama2cTokenizer } from './llama2c.ts'
 import {
   type OpenSafetensors,
@@ -53,6 +54,10 @@ export interface Checkpoint {
   readonly skip: SkipSet | undefined
   /** The types in which it runs unasked, where more is known of it than what its file loses nothing in. */
   readonly runsAs?: readonly WeightDType[]
+  /** The head of a GGUF file. */
+  readonly gguf?: ParsedGguf
+  /** Reads what stands beside the weights. Throws {@link ModelFormatError}. */
+  documents(): Promise<ModelDocuments>
   /** Closing twice does nothing. */
   close(): Promise<void>
 }
@@ -113,7 +118,8 @@ async function openFolder(files: ModelFiles): Promise<Found> {
   const tokenizer = await readTokenizer(files, config.vocabSize)
   const skip = await readSkip(files, config)
   const weights = await openWeights(files)
-  return { name: files.name, config, tokenizer, skip, ...weights }
+  const documents = () => folderDocuments(files, asObject(json, 'config.json'))
+  return { name: files.name, config, tokenizer, skip, documents, ...weights }
 }
 
 type OpenWeights = Pick<Checkpoint, 'format' | 'tensors' | 'close'>
@@ -167,11 +173,16 @@ async function openWeights(files: ModelFiles): Promise<OpenWeights> {
 }
 
 async function openGgufModel(files: ModelFiles, file: string): Promise<Found> {
-  const { config, tensors, file: gguf, source } = await openGguf(files, file)
+  const { config, configJson, tensors, file: gguf, source } = await openGguf(files, file)
   try {
     const tokenizer = (await readTokenizer(files, config.vocabSize)) ?? (await ownTokenizer(gguf, source.name, config))
     const skip = await readSkip(files, config)
-    return { name: files.name, format: 'gguf', config, tensors, tokenizer, skip, close: () => source.close() }
+    const documents = async () => {
+      const own = await ggufTokenizer(gguf, source.name)
+      return ggufDocuments(files, { config: configJson, metadata: gguf.metadata, own })
+    }
+    const close = () => source.close()
+    return { name: files.name, format: 'gguf', config, tensors, tokenizer, skip, gguf, documents, close }
   } catch (error) {
     await source.close()
     throw error
@@ -189,7 +200,7 @@ async function ownTokenizer(
 }
 
 async function openLlama2cModel(files: ModelFiles, file: string): Promise<Found> {
-  const { config, tensors: stored, source } = await openLlama2c(files, file)
+  const { config, configJson, tensors: stored, source } = await openLlama2c(files, file)
   try {
     const { vocabSize } = config
     const content = await readLlama2cTokenizer(files, vocabSize)
@@ -198,8 +209,9 @@ async function openLlama2cModel(files: ModelFiles, file: string): Promise<Found>
     const skip = await readSkip(files, config)
     const tensors = new Map<string, StoredTensor>()
     for (const [name, tensor] of stored) tensors.set(name, { ...tensor, dtype: 'f32' })
+    const documents = async () => ({ config: configJson, generationConfig: undefined, tokenizer: content })
     const close = () => source.close()
-    return { name: files.name, format: 'llama2c', config, tensors, tokenizer, skip, close }
+    return { name: files.name, format: 'llama2c', config, tensors, tokenizer, skip, documents, close }
   } catch (error) {
     await source.close()
     throw error

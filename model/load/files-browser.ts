@@ -2,6 +2,7 @@
 // browsers; files-node.ts is its counterpart.
 
 import { NotFoundError } from '../../engine/errors.ts'
+import type { ModelSink } from '../save/sink.ts'
 import { embeddedName } from './embedded.ts'
 import type { ModelFiles } from './files.ts'
 
@@ -16,4 +17,11 @@ export async function openFiles(path: string | URL): Promise<ModelFiles> {
 /** Always throws {@link NotFoundError}: a bundle does not hold the embedded model. */
 export function openEmbedded(): Promise<ModelFiles> {
   return openFiles(embeddedName)
+}
+
+/** Always throws {@link NotFoundError}: it says how to take the files instead. */
+export async function openOutput(path: string | URL): Promise<ModelSink> {
+  throw new NotFoundError(
+    `cannot write ${JSON.stringify(String(path))}: a browser has no paths. Pass memorySink(name) of drafthorse/model`,
+  )
 }

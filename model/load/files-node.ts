@@ -10,6 +10,8 @@ import { embeddedName } from './embedded.ts'
 import { type ByteSource, checkFileName, checkRange, type ModelFiles } from './files.ts'
 import { quote } from './json.ts'
 
+export { openOutput } from '../save/output-node.ts'
+
 /** Bytes asked of the system at a time; one call may return no more than 2 GiB. */
 const chunk = 2 ** 30
 

@@ -1,18 +1,22 @@
 // A model in a GGUF file, as llama.cpp's converter writes it: its metadata becomes a config, and its tensors get the names
 // and the rope layout of Hugging Face. Mistral is written as a Llama there.
 
+import { dequantize, storedType, storedTypes } from '../../engine/convert.ts'
 import type { StoredDType } from '../../engine/dtype.ts'
 import { DTypeError, ModelFormatError } from '../../engine/errors.ts'
-import { type LlamaConfig, parseConfig, type RopeScaling } from '../config.ts'
+import { type LlamaConfig, parseConfig } from '../config.ts'
 import type { ModelType } from '../families.ts'
 import type { StoredTensor } from './checkpoint.ts'
 import { type ByteSource, type ModelFiles, openRequired } from './files.ts'
-import { type GgufFile, type GgufTensor, parseGguf } from './gguf.ts'
-import { quote } from './json.ts'
+import { type GgufFile, type GgufTensor, type ParsedGguf, parseGguf } from './gguf.ts'
+import { type JsonObject, quote } from './json.ts'
+import { llama3Of, ropeFactorsName } from './rope-factors.ts'
 import { toHalfSplit } from './rope-layout.ts'
 
 export interface GgufLlama {
   readonly config: LlamaConfig
+  /** The config.json that says what the metadata does. */
+  readonly configJson: JsonObject
   readonly tensors: ReadonlyMap<string, StoredTensor>
 }
 
@@ -20,70 +24,49 @@ export interface GgufLlama {
 export async function openGguf(
   files: ModelFiles,
   path: string,
-): Promise<GgufLlama & { file: GgufFile; source: ByteSource }> {
+): Promise<GgufLlama & { file: ParsedGguf; source: ByteSource }> {
   const source = await openRequired(files, path, 'is the model')
   try {
     const file = await parseGguf(source)
-    return { ...(await llamaOf(file, source.name)), file, source }
+    return { ...llamaOf(file, source.name, await readRopeFactors(file, source.name)), file, source }
   } catch (error) {
     await source.close()
     throw error
   }
 }
 
-/** Throws {@link ModelFormatError} for what is of no family that runs, or a model that is not run yet. */
-export async function llamaOf(file: GgufFile, name: string): Promise<GgufLlama> {
+/**
+ * `ropeFactors`: the values of the tensor "rope_freqs.weight", where the file has one. Throws {@link ModelFormatError} for what
+ * is of no family that runs, or a model that is not run yet.
+ */
+export function llamaOf(file: GgufFile, name: string, ropeFactors?: Float32Array): GgufLlama {
   const architecture = architectureOf(file, name)
-  const config = parseConfig(configOf(file, { name, architecture }), `the metadata of ${name}`)
+  const configJson = configOf(file, { name, architecture, ropeFactors })
+  const config = parseConfig(configJson, `the metadata of ${name}`)
   const tensors = new Map<string, StoredTensor>()
   for (const tensor of file.tensors.values()) {
-    if (tensor.name === ropeFactors) continue
+    if (tensor.name === ropeFactorsName) continue
     const known = nameOf(tensor.name)
-    const isRotated = architecture === 'llama' && /\.self_attn\.[qk]_proj\./.test(known)
-    tensors.set(known, weight(tensor, { name: known, pairs: isRotated ? config.headDim : undefined }))
+    tensors.set(known, weight(tensor, { name: known, config }))
   }
-  const factors = file.tensors.get(ropeFactors)
-  return { config: factors ? { ...config, ropeScaling: await stretch(factors, config, name) } : config, tensors }
+  return { config, configJson, tensors }
 }
 
-const ropeFactors = 'rope_freqs.weight'
-
-async function stretch(tensor: GgufTensor, { headDim, ropeScaling }: LlamaConfig, name: string): Promise<RopeScaling> {
-  const { type, shape } = tensor
-  if (ropeScaling.type !== 'default') {
-    throw new ModelFormatError(
-      `${name} stretches rope both by "${ropeFactors}" and by its metadata; expected one of them`,
-    )
-  }
-  if (type !== 'F32' || shape.length !== 1 || shape[0] !== headDim / 2) {
-    const found = `${type} [${shape.join(', ')}]`
-    throw new ModelFormatError(`${name}: tensor "${ropeFactors}" is ${found}; expected F32 [${headDim / 2}]`)
-  }
-  const factors = [...new Float32Array(Uint8Array.from(await tensor.read()).buffer)]
-  const wrong = factors.find((factor) => !(factor > 0 && Number.isFinite(factor)))
-  if (wrong === undefined) return { type: 'factors', factors }
-  throw new ModelFormatError(`${name}: tensor "${ropeFactors}" holds ${wrong}; expected positive numbers`)
+async function readRopeFactors(file: GgufFile, name: string): Promise<Float32Array | undefined> {
+  const tensor = file.tensors.get(ropeFactorsName)
+  if (!tensor) return undefined
+  if (tensor.type === 'F32') return dequantize(tensor.type, await tensor.read())
+  throw new ModelFormatError(`${name} has "${ropeFactorsName}" as ${tensor.type}; expected F32`)
 }
 
-/** The types of weights, by ggml's names of them. */
-const dtypes: ReadonlyMap<string, StoredDType> = new Map([
-  ['F32', 'f32'],
-  ['F16', 'f16'],
-  ['BF16', 'bf16'],
-  ['Q8_0', 'q8_0'],
-  ['Q4_0', 'q4_0'],
-  ['Q4_1', 'q4_1'],
-])
-
-/** `pairs`, for rows that rope rotates in neighbouring pairs, is how many rows a head has. */
-function weight(tensor: GgufTensor, { name, pairs }: { name: string; pairs: number | undefined }): StoredTensor {
+function weight(tensor: GgufTensor, { name, config }: { name: string; config: LlamaConfig }): StoredTensor {
   const { type, shape } = tensor
-  const isPaired = pairs !== undefined && shape[0]! % pairs === 0
+  const isRotated = isPaired(name, config) && shape[0]! % config.headDim === 0
   function dtype(): StoredDType {
-    const known = dtypes.get(type)
+    const known = storedType(type)
     if (known) return known
     throw new DTypeError(
-      `tensor ${quote(tensor.name)} is ${type}; weights are read from ${[...dtypes.keys()].join(', ')}: quantise the model anew`,
+      `tensor ${quote(tensor.name)} is ${type}; weights are read from ${storedTypes.join(', ').toUpperCase()}: quantise the model anew`,
     )
   }
   return {
@@ -96,13 +79,18 @@ function weight(tensor: GgufTensor, { name, pairs }: { name: string; pairs: numb
     async read() {
       dtype()
       const bytes = await tensor.read()
-      return isPaired ? toHalfSplit(bytes, { rows: shape[0]!, headDim: pairs }) : bytes
+      return isRotated ? toHalfSplit(bytes, { rows: shape[0]!, headDim: config.headDim }) : bytes
     },
   }
 }
 
+/** Whether llama.cpp has a tensor's rows in pairs that rope rotates, as it has those of its Llamas; by Hugging Face's name. */
+export function isPaired(name: string, { modelType }: LlamaConfig): boolean {
+  return ggufArchitecture(modelType) === 'llama' && /\.self_attn\.[qk]_proj\./.test(name)
+}
+
 /** Hugging Face's names of the parts of a layer, by llama.cpp's. */
-const parts: Readonly<Record<string, string>> = {
+export const parts: Readonly<Record<string, string>> = {
   attn_norm: 'input_layernorm',
   attn_q: 'self_attn.q_proj',
   attn_q_norm: 'self_attn.q_norm',
@@ -116,7 +104,8 @@ const parts: Readonly<Record<string, string>> = {
   ffn_down: 'mlp.down_proj',
 }
 
-const names: Readonly<Record<string, string>> = {
+/** Its names of the other tensors. */
+export const names: Readonly<Record<string, string>> = {
   'token_embd.weight': 'model.embed_tokens.weight',
   'output_norm.weight': 'model.norm.weight',
   'output.weight': 'lm_head.weight',
@@ -132,6 +121,11 @@ function nameOf(name: string): string {
 /** As "general.architecture" calls what llama.cpp writes of the families. */
 type Architecture = Exclude<ModelType, 'mistral'>
 
+/** What llama.cpp writes a family as. */
+export function ggufArchitecture(modelType: ModelType): Architecture {
+  return modelType === 'mistral' ? 'llama' : modelType
+}
+
 const architectures: readonly Architecture[] = ['llama', 'qwen2', 'qwen3']
 
 function architectureOf({ metadata }: GgufFile, name: string): Architecture {
@@ -143,11 +137,11 @@ function architectureOf({ metadata }: GgufFile, name: string): Architecture {
   )
 }
 
-/** The config.json that says what the metadata does. */
 function configOf(
   { metadata, tensors }: GgufFile,
-  { name, architecture }: { name: string; architecture: Architecture },
-): Record<string, unknown> {
+  options: { name: string; architecture: Architecture; ropeFactors: Float32Array | undefined },
+): JsonObject {
+  const { name, architecture, ropeFactors } = options
   const value = (key: string): unknown => metadata.get(`${architecture}.${key}`)
   const needed = (key: string): unknown => {
     if (value(key) !== undefined) return value(key)
@@ -168,7 +162,8 @@ function configOf(
     )
   }
   const id = (key: string): unknown => metadata.get(`tokenizer.ggml.${key}_token_id`)
-  const ends = [id('eos'), id('eot')].filter((end) => end !== undefined)
+  const ends = [id('eos'), id('eot'), id('eom')].filter((end) => end !== undefined)
+  const ropeTheta = value('rope.freq_base') ?? 10000
   return {
     model_type: architecture === 'llama' && window !== null ? 'mistral' : architecture,
     vocab_size: tensors.get('token_embd.weight')?.shape[0],
@@ -180,8 +175,10 @@ function configOf(
     head_dim: headDim,
     max_position_embeddings: needed('context_length'),
     rms_norm_eps: needed('attention.layer_norm_rms_epsilon'),
-    rope_theta: value('rope.freq_base') ?? 10000,
-    rope_scaling: scalingOf(value, name),
+    rope_theta: ropeTheta,
+    rope_scaling: ropeFactors
+      ? llama3Scaling(ropeFactors, { headDim: Number(headDim), ropeTheta: Number(ropeTheta) }, name)
+      : scalingOf(value, name),
     tie_word_embeddings: !tensors.has('output.weight'),
     attention_bias: tensors.has('blk.0.attn_q.bias'),
     mlp_bias: tensors.has('blk.0.ffn_up.bias'),
@@ -199,6 +196,22 @@ const refused = [
   ['expert_count', 'no experts'],
   ['attention.sliding_window_pattern', 'layers that all see the same window'],
 ] as const
+function llama3Scaling(
+  factors: Float32Array,
+  rope: { headDim: number; ropeTheta: number },
+  name: string,
+): JsonObject | null {
+  const scaling = llama3Of(factors, rope, `"${ropeFactorsName}" of ${name}`)
+  return scaling
+    ? {
+        rope_type: 'llama3',
+        factor: scaling.factor,
+        low_freq_factor: scaling.lowFreqFactor,
+        high_freq_factor: scaling.highFreqFactor,
+        original_max_position_embeddings: scaling.originalMaxPositionEmbeddings,
+      }
+    : null
+}
 
 function scalingOf(value: (key: string) => unknown, name: string): unknown {
   const type = value('rope.scaling.type') ?? (value('rope.scale_linear') === undefined ? 'none' : 'linear')

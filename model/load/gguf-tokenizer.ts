@@ -7,7 +7,7 @@ import { quote } from './json.ts'
 import { bpeModel, byteToken, mergesOf, type TokenizerFiles } from './sentencepiece.ts'
 
 /** Kinds of tokens, as llama.cpp numbers them. */
-const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const
+export const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const
 
 interface Vocabulary {
   readonly tokens: readonly string[]
@@ -38,7 +38,7 @@ const words = `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+`
 const rest = ' ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+'
 
 /** How texts are cut before merging, by llama.cpp's names (`tokenizer.ggml.pre`) of what checkpoints' tokenizer.json say. */
-const cuts: Readonly<Record<string, { steps: readonly object[]; llama3?: true }>> = {
+export const cuts: Readonly<Record<string, { steps: readonly object[]; llama3?: true }>> = {
   'gpt-2': { steps: [byteLevelStep(true)] },
   smollm: { steps: [{ type: 'Digits', individual_digits: true }, byteLevelStep(true)] },
   'llama-bpe': { steps: [splitStep(`${words}|\\p{N}{1,3}|${rest}`), byteLevelStep(false)], llama3: true },

@@ -7,7 +7,7 @@ import { type ByteSource, startBytes } from './files.ts'
 import { quote } from './json.ts'
 
 /** Name, values and bytes of a block, by the number of a ggml type. */
-const types: ReadonlyMap<number, readonly [name: string, blockSize: number, blockBytes: number]> = new Map([
+export const ggufTypes: ReadonlyMap<number, readonly [name: string, blockSize: number, blockBytes: number]> = new Map([
   [0, ['F32', 1, 4]],
   [1, ['F16', 1, 2]],
   [2, ['Q4_0', 32, 18]],
@@ -42,6 +42,9 @@ const types: ReadonlyMap<number, readonly [name: string, blockSize: number, bloc
   [39, ['MXFP4', 32, 17]],
 ])
 
+/** The numbers of types of metadata values, as far as they are written. */
+export const valueTypes = { u32: 4, i32: 5, f32: 6, bool: 7, text: 8, array: 9 } as const
+
 /** Bytes of a metadata value, by the number of its type: u8, i8, u16, i16, u32, i32, f32, bool; u64, i64, f64. */
 const scalarBytes: ReadonlyMap<number, number> = new Map([
   [0, 1],
@@ -56,8 +59,7 @@ const scalarBytes: ReadonlyMap<number, number> = new Map([
   [11, 8],
   [12, 8],
 ])
-const textType = 8
-const arrayType = 9
+const { text: textType, array: arrayType } = valueTypes
 
 /** The format's own limit. */
 const mostAxes = 4
@@ -89,20 +91,28 @@ export interface GgufFile {
   readonly tensors: ReadonlyMap<string, GgufTensor>
 }
 
+export interface ParsedGguf extends GgufFile {
+  /** A value of the metadata as the file has it: the number of its type, 4 bytes, then its own. The source has to be open. */
+  rawValue(key: string): Promise<Uint8Array>
+}
+
 /**
  * Reads the head of a GGUF file of version 2 or 3, little-endian, as strictly as ggml does: known types, and tensors one
  * after the other without holes but for alignment. Throws {@link ModelFormatError}. The source has to stay open as long as
  * tensors and arrays are read.
  */
-export async function parseGguf(source: ByteSource): Promise<GgufFile> {
+export async function parseGguf(source: ByteSource): Promise<ParsedGguf> {
   const head = createReader(source)
   const counts = await readCounts(head)
   const metadata = new Map<string, GgufScalar | GgufArray>()
+  const places = new Map<string, { from: number; to: number }>()
   for (let i = 0; i < counts.values; i++) {
     const key = await head.text(`the name of metadata ${i}`)
     const where = `metadata ${quote(key)}`
     if (metadata.has(key)) throw head.error(`${where} is there twice`)
+    const from = head.at()
     metadata.set(key, await readValue(head, where))
+    places.set(key, { from, to: head.at() })
   }
   const infos: TensorInfo[] = []
   for (let i = 0; i < counts.tensors; i++) infos.push(await readInfo(head, i))
@@ -131,7 +141,11 @@ export async function parseGguf(source: ByteSource): Promise<GgufFile> {
     tensors.set(name, { name, type, shape, byteLength, read, start: () => first(startBytes) })
     next = padded(offset + byteLength)
   }
-  return { metadata, tensors }
+  const rawValue = (key: string): Promise<Uint8Array> => {
+    const { from, to } = places.get(key)!
+    return source.read(from, to - from)
+  }
+  return { metadata, tensors, rawValue }
 }
 
 async function readCounts(head: Reader): Promise<{ tensors: number; values: number }> {
@@ -165,7 +179,7 @@ async function readInfo(head: Reader, index: number): Promise<TensorInfo> {
   const shape: number[] = []
   for (let axis = 0; axis < axes; axis++) shape.unshift(await head.size(`a dimension of ${where}`))
   const number = await head.number(4)
-  const type = types.get(number)
+  const type = ggufTypes.get(number)
   if (!type) throw head.error(`${where} has type ${number}, which is not known`)
   const offset = await head.size(`the offset of ${where}`)
   const [typeName, blockSize, blockBytes] = type

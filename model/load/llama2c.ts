@@ -4,6 +4,7 @@
 import { ModelFormatError } from '../../engine/errors.ts'
 import { type LlamaConfig, parseConfig } from '../config.ts'
 import { type ByteSource, type ModelFiles, openRequired, startBytes } from './files.ts'
+import type { JsonObject } from './json.ts'
 import { llama2cTokenizerJson } from './llama2c-tokenizer.ts'
 import { toHalfSplit } from './rope-layout.ts'
 import type { TokenizerFiles } from './sentencepiece.ts'
@@ -22,6 +23,8 @@ export interface Llama2cTensor {
 
 export interface Llama2cFile {
   readonly config: LlamaConfig
+  /** The config.json that says what the header does. */
+  readonly configJson: JsonObject
   readonly tensors: ReadonlyMap<string, Llama2cTensor>
 }
 
@@ -30,7 +33,8 @@ export interface Llama2cFile {
  * length exactly. Throws {@link ModelFormatError}. The source must stay open as long as tensors are read.
  */
 export async function parseLlama2c(source: ByteSource): Promise<Llama2cFile> {
-  const config = await parseHeader(source)
+  const configJson = await parseHeader(source)
+  const config = parseConfig(configJson, `the header of ${source.name} (not a llama2.c file?)`)
   const parts = layout(config)
   const end = parts.reduce((at, { copies, shape }) => at + copies * byteLength(shape), headerBytes)
   if (end !== source.size) {
@@ -54,7 +58,7 @@ export async function parseLlama2c(source: ByteSource): Promise<Llama2cFile> {
       tensors.set(full, { name: full, shape, read: inLayout, start })
     }
   }
-  return { config, tensors }
+  return { config, configJson, tensors }
 }
 
 /** What follows the header: `copies` tensors of one shape each. */
@@ -121,7 +125,7 @@ export async function openLlama2c(files: ModelFiles, path: string): Promise<Llam
   }
 }
 
-async function parseHeader(source: ByteSource): Promise<LlamaConfig> {
+async function parseHeader(source: ByteSource): Promise<JsonObject> {
   const { name, size } = source
   const bytes = await source.read(0, Math.min(headerBytes, size))
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -140,7 +144,7 @@ async function parseHeader(source: ByteSource): Promise<LlamaConfig> {
   const [dim, hiddenDim, layers, heads, kvHeads, vocab, seqLen] = Array.from({ length: 7 }, (_, i) =>
     view.getInt32(4 * i, true),
   )
-  const config = {
+  return {
     model_type: 'llama',
     hidden_size: dim,
     intermediate_size: hiddenDim,
@@ -157,5 +161,4 @@ async function parseHeader(source: ByteSource): Promise<LlamaConfig> {
     eos_token_id: [1, 2],
     dtype: 'float32',
   }
-  return parseConfig(config, `the header of ${name} (not a llama2.c file?)`)
 }

@@ -27,7 +27,10 @@ const anyFloat = fc
   .map((word) => new Float32Array(Uint32Array.of(word).buffer)[0]!)
 
 describe('dequantize', () => {
-  for (const type of ['F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_1']) {
+  const types = [...blocks.keys()].filter((name) => name.endsWith('.bytes')).map((name) => name.slice(0, -6))
+  it('is tried on the fifteen types of the golden blocks', () => assert.equal(types.length, 15))
+
+  for (const type of types) {
     it(`gives exactly gguf-py's values for ${type}, in upper and lower case, at even and odd addresses`, () => {
       const bytes = blocks.get(`${type}.bytes`)!.bytes
       const expected = bits(floatsOf(blocks.get(`${type}.values`)!.bytes))
@@ -52,14 +55,14 @@ describe('dequantize', () => {
   })
 
   it('refuses other types by name, and bytes that are no whole blocks', () => {
-    for (const type of ['Q4_K', 'I32', 'constructor', '']) {
+    for (const type of ['Q8_K', 'I32', 'constructor', '']) {
       assert.throws(
         () => dequantize(type, new Uint8Array(32)),
         (error) => {
           return (
             error instanceof DTypeError &&
             error.message.includes(`"${type}"`) &&
-            /F32, F16, BF16, Q8_0, Q4_0, Q4_1/.test(error.message)
+            /F32, F16, BF16, Q8_0, Q4_0, Q4_1, .*Q4_K/.test(error.message)
           )
         },
       )
@@ -71,6 +74,9 @@ describe('dequantize', () => {
       ['Q8_0', 33],
       ['Q4_0', 17],
       ['Q4_1', 21],
+      ['Q5_0', 18],
+      ['Q4_K', 143],
+      ['MXFP4', 18],
     ] as const) {
       assert.throws(() => dequantize(type, new Uint8Array(length)), ShapeError)
     }
@@ -120,6 +126,57 @@ describe('convert', () => {
     assert.equal(round(1 + 2 ** -8), 1)
     assert.equal(round(1 + 3 * 2 ** -8), 1 + 2 ** -6)
     assert.equal(round(3.4028234663852886e38), Infinity)
+  })
+
+  it('rounds f32 to the nearest f16, ties to even, infinities and NaN kept', () => {
+    const every = Uint16Array.from({ length: 65536 }, (_, i) => i).filter((half) => (half & 0x7fff) <= 0x7c00)
+    const values = every.map((half) => half)
+    const back = convert(bytesOf(Array.from(values, halfToFloat)), 'f32', 'f16')
+    assert.deepEqual(new Uint16Array(new Uint8Array(back).buffer), every)
+    // Halfway between neighbours, and a little to either side.
+    const [below, tie, above] = [0, 1, 2].map((which) =>
+      Array.from({ length: 0x7bff }, (_, half) => {
+        const middle = (halfToFloat(half) + halfToFloat(half + 1)) / 2
+        return middle + (which - 1) * 2 ** -14 * middle
+      }),
+    )
+    const halves = (list: readonly number[]): Uint16Array =>
+      new Uint16Array(new Uint8Array(convert(bytesOf(list), 'f32', 'f16')).buffer)
+    for (const [i, half] of halves(below!).entries()) assert.equal(half, i)
+    for (const [i, half] of halves(tie!).entries()) assert.equal(half, i + (i % 2))
+    for (const [i, half] of halves(above!).entries()) assert.equal(half, i + 1)
+    assert.ok((halves([Number.NaN])[0]! & 0x7fff) > 0x7c00)
+    assert.throws(
+      () => convert(bytesOf([1, 65520]), 'f32', 'f16'),
+      (error) => error instanceof NumericError && /value 1 is 65520/.test(error.message),
+    )
+  })
+
+  for (const type of ['q4_0', 'q5_0', 'iq4_nl'] as const) {
+    it(`keeps every value of ${type} in q8_0`, () => {
+      const { bytes } = blocks.get(`${type.toUpperCase()}.bytes`)!
+      const packed = convert(bytes, type, 'q8_0')
+      assert.equal(packed.length, (512 / 32) * 34)
+      assert.deepEqual(bits(dequantize('Q8_0', packed)), bits(dequantize(type, bytes)))
+    })
+  }
+
+  it('gives more values than are converted at a time what it gives each part of them', () => {
+    const rows = 300 // of 512 values: more than 65536 twice
+    const { bytes } = blocks.get('Q4_K.bytes')!
+    const many = new Uint8Array(bytes.length * rows)
+    for (let row = 0; row < rows; row++) many.set(bytes, row * bytes.length)
+    for (const to of ['f32', 'bf16', 'q8_0'] as const) {
+      const one = convert(bytes, 'q4_k', to)
+      const all = convert(many, 'q4_k', to)
+      assert.equal(all.length, one.length * rows)
+      for (let row = 0; row < rows; row++) {
+        assert.deepEqual(all.subarray(row * one.length, (row + 1) * one.length), one)
+      }
+    }
+    const values = new Float32Array(70_000 - (70_000 % 32))
+    values[69_000] = Number.NaN
+    assert.throws(() => convert(bytesOf(values), 'f32', 'q8_0'), /values 68992 to 69023/)
   })
 
   it('gives every bf16 back after f32', () => {
