@@ -3,6 +3,7 @@
 export {
   type Draft,
   type DraftLength,
+  distribution,
   type FinishReason,
   type GenerateOptions,
   type GenerationEvent,
@@ -10,6 +11,7 @@ export {
   type GenerationStats,
   type GenerationStream,
   generate,
+  type SamplingOptions,
 } from './decode/index.ts'
 export { dequantize } from './engine/convert.ts'
 export * from './engine/errors.ts'

@@ -5,21 +5,35 @@ import { cpus } from 'node:os'
 export interface CpuUse {
   /** Milliseconds that passed. */
   readonly wall: number
-  /** Milliseconds of processor time that this process took, all threads together. */
+  /** Milliseconds of processor time that the work took, all threads together. */
   readonly cpu: number
   /** Share of the machine's processors that other processes had, 0 to 1. */
   readonly others: number
 }
 
-/** Runs `body` and measures. Shares of runs of less than some 100 ms say little: systems count in steps of 10 ms. */
-export async function withCpuUse<R>(body: () => Promise<R>): Promise<CpuUse & { readonly result: R }> {
-  const before = { machine: busyTime(), own: process.cpuUsage(), wall: performance.now() }
+/** Milliseconds of processor time that other processes which do the work have taken since they started. */
+export type HelpersTime = () => Promise<number>
+
+/**
+ * Runs `body` and measures; `helpers` count as this process does. Shares of runs of less than some 100 ms say little: systems
+ * count in steps of 10 ms.
+ */
+export async function withCpuUse<R>(
+  body: () => Promise<R>,
+  { helpers = async () => 0 }: { readonly helpers?: HelpersTime | undefined } = {},
+): Promise<CpuUse & { readonly result: R }> {
+  const before = { helpers: await helpers(), machine: busyTime(), own: ownTime(), wall: performance.now() }
   const result = await body()
   const wall = performance.now() - before.wall
-  const { user, system } = process.cpuUsage(before.own)
-  const cpu = (user + system) / 1000
-  const others = busyTime() - before.machine - cpu
-  return { wall, cpu, others: Math.max(0, others) / (wall * cpus().length), result }
+  const busy = busyTime() - before.machine
+  const cpu = ownTime() - before.own + (await helpers()) - before.helpers
+  return { wall, cpu, others: Math.max(0, busy - cpu) / (wall * cpus().length), result }
+}
+
+/** Milliseconds that this process has taken since it started. */
+function ownTime(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 /** Milliseconds that the processors have been busy, together, since the system started. */

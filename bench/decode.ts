@@ -48,6 +48,8 @@ export interface DecodeBench {
   /** `productsPerSecond`, in thousand millions, are those of the layers' matrices. */
   readonly prefill: { readonly tokens: number; readonly tokensPerSecond: Spread; readonly productsPerSecond: number }
   readonly passCosts: readonly PassCost[]
+  /** Of a pass of one row, the products with its matrices alone. */
+  readonly products: PassCost
 }
 
 /** Decodes every prompt plainly and with each draft length, interleaved, and measures passes by rows. */
@@ -74,6 +76,12 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
     turn,
     ...(onProgress && { onRun: onProgress }),
   })
+  const costs = await passCosts(model, {
+    passes: [...rows.map((count) => ({ rows: count })), { rows: 1, only: 'products' }],
+    context: 64,
+    repeats: 9,
+    turn,
+  })
   const plain = results.get('0')!
   const plainRate = spread(figures.get('0')!)
   return {
@@ -94,12 +102,8 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
     }),
     gigabytesPerSecond: (plainRate.median * model.summary.passBytes) / 1e9,
     prefill: await benchPrefill(model, { promptTokens, turn, signal }),
-    passCosts: await passCosts(model, {
-      passes: rows.map((count) => ({ rows: count })),
-      context: 64,
-      repeats: 9,
-      turn,
-    }),
+    passCosts: costs.slice(0, -1),
+    products: costs.at(-1)!,
   }
 }
 

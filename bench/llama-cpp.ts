@@ -1,10 +1,10 @@
-// llama.cpp in this process, through node-llama-cpp: the peer that plain decoding is measured against. The package is heavy,
-// so it is loaded when asked for, from the user's project or from bench/peers of this repository.
+// llama.cpp in this process, through node-llama-cpp: the peer that plain decoding is measured against. The package is
+// loaded when asked for.
 
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { BackendUnavailableError } from '../engine/errors.ts'
+import { pathToFileURL } from 'node:url'
+import { packageFolder } from './optional-package.ts'
+import type { Decoded, DecodeOptions } from './plain.ts'
 
 /** The part of node-llama-cpp that is called here. */
 interface NodeLlamaCpp {
@@ -29,14 +29,8 @@ export interface LlamaCpp {
   /** What it was built with, in its own words. */
   readonly system: string
   encode(text: string): number[]
-  /**
-   * Greedy decoding with so many threads, up to the token at which `signal` has fired. `tokens` are new ones; `milliseconds` are those from the first of them to the
-   * last, so that the prompt does not count.
-   */
-  decode(
-    ids: readonly number[],
-    options: { threads: number; maxNewTokens: number; signal?: AbortSignal | undefined },
-  ): Promise<{ tokens: number[]; milliseconds: number }>
+  /** Greedy decoding with so many threads. */
+  decode(ids: readonly number[], options: DecodeOptions & { readonly threads: number }): Promise<Decoded>
   dispose(): Promise<void>
 }
 
@@ -69,20 +63,13 @@ export async function openLlamaCpp(path: string, { contextSize }: { contextSize:
         tokens.push(token)
         if (tokens.length === maxNewTokens || signal?.aborted) break
       }
-      return { tokens, milliseconds: performance.now() - first }
+      return { tokens, tokensPerSecond: ((tokens.length - 1) / (performance.now() - first)) * 1000 }
     },
     dispose: () => llama.dispose(),
   }
 }
 
 async function importPackage(): Promise<NodeLlamaCpp> {
-  // This file runs from dist/bench; the repository is two folders up.
-  const places = [process.cwd(), fileURLToPath(new URL('../../bench/peers', import.meta.url))]
-  for (const place of places) {
-    const file = join(place, 'node_modules/node-llama-cpp/dist/index.js')
-    if (existsSync(file)) return (await import(pathToFileURL(file).href)) as NodeLlamaCpp // an optional package, typed above
-  }
-  throw new BackendUnavailableError(
-    'llama.cpp is not installed: run "npm install node-llama-cpp" in your project, or "npm ci" in bench/peers of this repository',
-  )
+  const file = join(packageFolder('node-llama-cpp'), 'dist/index.js')
+  return (await import(pathToFileURL(file).href)) as NodeLlamaCpp // an optional package, typed above
 }

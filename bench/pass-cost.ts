@@ -2,21 +2,25 @@
 // gain of drafting for oneself rests.
 
 import { interleave, type Spread, spread } from '../decode/timing.ts'
+import type { Tensor } from '../engine/backend.ts'
 import type { Turn } from '../engine/turn.ts'
 import { advance, createSequence } from '../model/cache.ts'
-import type { Llama } from '../model/llama.ts'
+import type { Llama, Rows } from '../model/llama.ts'
 import { noSkip, planSkip, type SkipSet } from '../model/skip.ts'
 
 /** A kind of pass: over so many rows, with these sublayers left out. */
 export interface PassKind {
   readonly rows: number
   readonly skip?: SkipSet
+  /** Nothing but the products with every matrix, none waiting for another: what the kernel alone takes for the weights. */
+  readonly only?: 'products'
 }
 
 export interface PassCost {
   readonly rows: number
   /** Sublayers left out. */
   readonly skipped: number
+  readonly only?: 'products'
   /** Milliseconds of one pass, embedding to select and read. */
   readonly ms: Spread
   /** Over the cost of the first kind, by medians. */
@@ -45,14 +49,15 @@ export async function passCosts(
   const ids = (start: number, count: number): Int32Array =>
     Int32Array.from({ length: count }, (_, i) => token(start + i))
 
-  async function pass({ rows: count, skip = noSkip }: PassKind): Promise<{ ms: number; operations: number }> {
+  async function pass({ rows: count, skip = noSkip, only }: PassKind): Promise<{ ms: number; operations: number }> {
     const before = backend.operations?.()
     const started = performance.now()
     const arena = backend.arena()
     try {
       const rows = llama.rows([{ sequence, count }], arena)
-      const hidden = llama.run(llama.embed(ids(sequence.length, count), rows), rows, { skip })
-      await backend.read([llama.select(llama.head(hidden, rows), rows).ids])
+      const x = llama.embed(ids(sequence.length, count), rows)
+      if (only) await backend.read([products(llama, x, rows)])
+      else await backend.read([llama.select(llama.head(llama.run(x, rows, { skip }), rows), rows).ids])
     } finally {
       arena.release()
     }
@@ -79,12 +84,13 @@ export async function passCosts(
     }))
     const figures = await interleave(sides, { rounds: repeats, warmup: 3, turn })
     const spreads = passes.map((_, i) => spread(figures.get(`${i}`)!))
-    return passes.map(({ rows, skip = noSkip }, i) => {
+    return passes.map(({ rows, skip = noSkip, only }, i) => {
       const ms = spreads[i]!
       const count = counts[i]
       return {
         rows,
         skipped: llama.sublayers - planSkip(skip, config.numHiddenLayers).run,
+        ...(only && { only }),
         ms,
         ratio: ms.median / spreads[0]!.median,
         ...(count && { operations: { count, microseconds: (ms.median * 1000) / count } }),
@@ -93,4 +99,24 @@ export async function passCosts(
   } finally {
     sequence.dispose()
   }
+}
+
+/** Records the product with every matrix, and gives one of them to be read. */
+function products({ backend: { ops }, weights }: Llama, x: Tensor, { arena, count }: Rows): Tensor {
+  const times = (input: Tensor, weight: Tensor): Tensor => {
+    const out = arena.tensor([count, weight.shape[0]!])
+    ops.linear(out, input, { weight })
+    return out
+  }
+  const [first, ...others] = weights.layers
+  const attended = times(x, first!.query.weight)
+  const gated = times(x, first!.up.weight)
+  for (const { query, up } of others) for (const { weight } of [query, up]) times(x, weight)
+  for (const { key, value, gate, output, down } of weights.layers) {
+    for (const { weight } of [key, value, gate]) times(x, weight)
+    times(attended, output.weight)
+    times(gated, down.weight)
+  }
+  times(x, weights.head)
+  return attended
 }

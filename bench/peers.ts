@@ -1,125 +1,141 @@
-// Plain decoding beside llama.cpp: the same file, the same prompts, in turns within one process, on an otherwise idle machine.
+// Plain decoding beside another engine: the same file and prompts, in turns within one run, on an otherwise idle machine.
 
-import { generate } from '../decode/generate.ts'
-import { interleave, pairedRatio, type Side, type Spread, spread } from '../decode/timing.ts'
+import { interleave, pairedRatio, type Spread, spread } from '../decode/timing.ts'
 import { createTurn } from '../engine/turn.ts'
 import type { Model } from '../model/load-model.ts'
-import { withCpuUse } from './cpu-use.ts'
+import { type HelpersTime, withCpuUse } from './cpu-use.ts'
 import type { LlamaCpp } from './llama-cpp.ts'
+import { type Decoded, type DecodeOptions, decodePlainly } from './plain.ts'
 
 /** The share of the machine that others may have while a figure is taken. */
 export const idleEnough = 0.05
 
+/** An engine that runs with so many threads. */
+export interface PeerSide {
+  readonly engine: string
+  readonly threads: number
+  decode(prompt: string, options: DecodeOptions): Promise<Decoded>
+}
+
+/** The sides of a comparison, each with other threads. */
+export interface PeerSides {
+  readonly ours: readonly PeerSide[]
+  readonly theirs: readonly PeerSide[]
+  /** Where others than this process do the work. */
+  readonly helpers?: HelpersTime
+}
+
 export interface PeerOptions {
   readonly prompts: readonly string[]
   readonly maxNewTokens: number
-  /** Our models, each opened with other threads, and llama.cpp's numbers of threads. */
-  readonly models: readonly Model[]
-  readonly threads: readonly number[]
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: (done: number, total: number) => void
 }
 
 export interface PeerRow {
-  readonly side: 'drafthorse' | 'llama.cpp'
+  /** The engine. */
+  readonly side: string
   readonly threads: number
   readonly tokensPerSecond: Spread
   /** Processor milliseconds a token, prompt included, all threads together. */
   readonly cpuPerToken: Spread
-  /** Over llama.cpp with as many threads, prompt by prompt; undefined where that was not run. */
+  /** Over the peer with as many threads, prompt by prompt; undefined where that was not run. */
   readonly ratio: Spread | undefined
   /** The largest share of the machine that others had in a run; more than {@link idleEnough} spoils the row. */
   readonly others: number
   readonly disturbed: boolean
-  /** Share of positions at which the tokens are llama.cpp's, up to the first difference of each prompt. */
+  /** Share of positions at which our tokens are the peer's, up to the first difference of each prompt. */
   readonly agreement: number | undefined
 }
 
-interface Run {
-  readonly tokens: readonly number[]
+/** Each engine with the threads that suit it. */
+export interface BestRatio {
+  readonly ours: number
+  readonly theirs: number
+  readonly ratio: Spread
+}
+
+export interface PeerReport {
+  readonly rows: readonly PeerRow[]
+  /** Undefined where a row is spoilt, for that might have been the best one. */
+  readonly best: BestRatio | undefined
+}
+
+interface Run extends Decoded {
   readonly cpu: number
   readonly others: number
 }
 
 /** Decodes every prompt on every side, interleaved. Throws {@link AbortError}. */
-export async function benchPeers(llama: LlamaCpp, options: PeerOptions): Promise<PeerRow[]> {
-  const { prompts, maxNewTokens, models, threads, signal, onProgress } = options
+export async function benchPeers({ ours, theirs, helpers }: PeerSides, options: PeerOptions): Promise<PeerReport> {
+  const { prompts, maxNewTokens, signal, onProgress } = options
   const turn = createTurn(signal)
-  const encoded = prompts.map((prompt) => llama.encode(prompt))
-  const runs = new Map<string, Run[]>()
+  const runs = new Map<PeerSide, Run[]>()
 
-  function side(
-    name: string,
-    decode: (ids: readonly number[]) => Promise<{ tokens: readonly number[]; milliseconds: number }>,
-  ): Side {
-    return {
-      name,
+  await interleave(
+    [...ours, ...theirs].map((side) => ({
+      name: `${side.engine} ${side.threads}`,
       async run(prompt) {
-        const { result, cpu, others } = await withCpuUse(() => decode(encoded[prompt]!))
+        const decode = () => side.decode(prompts[prompt]!, { maxNewTokens, signal })
+        const { result, cpu, others } = await withCpuUse(decode, { helpers })
         await turn() // an aborted text is a result too, but not one to count
-        const { tokens, milliseconds } = result
-        const list = runs.get(name) ?? []
-        list[prompt] = { tokens, cpu: cpu / tokens.length, others }
-        runs.set(name, list)
-        return ((tokens.length - 1) / milliseconds) * 1000
+        const list = runs.get(side) ?? []
+        list[prompt] = { ...result, cpu: cpu / result.tokens.length, others }
+        runs.set(side, list)
+        return result.tokensPerSecond
       },
-    }
-  }
-  const ours = models.map((model) =>
-    side(`drafthorse ${model.backend.capabilities.threads}`, (ids) =>
-      decodePlainly(model, ids, { maxNewTokens, signal }),
-    ),
+    })),
+    { rounds: prompts.length, turn, ...(onProgress && { onRun: onProgress }) },
   )
-  const theirs = threads.map((count) =>
-    side(`llama.cpp ${count}`, (ids) => llama.decode(ids, { threads: count, maxNewTokens, signal })),
-  )
-  const figures = await interleave([...ours, ...theirs], {
-    rounds: prompts.length,
-    turn,
-    ...(onProgress && { onRun: onProgress }),
-  })
-  return [...figures].map(([name, rates]): PeerRow => {
-    const [who, count] = name.split(' ')
-    const mine = runs.get(name)!
-    const peer = figures.get(`llama.cpp ${count}`)
-    const others = Math.max(...mine.map((run) => run.others))
+  const rates = (side: PeerSide): number[] => runs.get(side)!.map(({ tokensPerSecond }) => tokensPerSecond)
+  const row = (side: PeerSide): PeerRow => {
+    const own = runs.get(side)!
+    const peer = theirs.find(({ threads }) => threads === side.threads)
+    const others = Math.max(...own.map((run) => run.others))
     return {
-      side: who === 'drafthorse' ? who : 'llama.cpp',
-      threads: Number(count),
-      tokensPerSecond: spread(rates),
-      cpuPerToken: spread(mine.map(({ cpu }) => cpu)),
-      ratio: peer && pairedRatio(rates, peer),
+      side: side.engine,
+      threads: side.threads,
+      tokensPerSecond: spread(rates(side)),
+      cpuPerToken: spread(own.map(({ cpu }) => cpu)),
+      ratio: peer && pairedRatio(rates(side), rates(peer)),
       others,
       disturbed: others > idleEnough,
-      agreement: who === 'drafthorse' ? agreement(mine, runs.get(`llama.cpp ${threads[0]}`)) : undefined,
+      agreement: ours.includes(side) && theirs[0] ? agreement(own, runs.get(theirs[0])!) : undefined,
     }
-  })
-}
-
-/** From the first new token to the last, as the peer is timed. */
-async function decodePlainly(
-  model: Model,
-  ids: readonly number[],
-  options: { maxNewTokens: number; signal: AbortSignal | undefined },
-): Promise<{ tokens: readonly number[]; milliseconds: number }> {
-  let first = 0
-  let last = 0
-  const stream = generate(model, ids, { ...options, draft: 'none', ignoreEos: true })
-  for await (const event of stream) {
-    if (event.type !== 'token') continue
-    last = performance.now()
-    if (event.index === 0) first = last
   }
-  return { tokens: (await stream.result).tokens, milliseconds: last - first }
+  const fastest = (sides: readonly PeerSide[]): PeerSide | undefined =>
+    sides.toSorted((a, b) => spread(rates(b)).median - spread(rates(a)).median)[0]
+  const rows = [...ours, ...theirs].map(row)
+  const [our, their] = rows.some(({ disturbed }) => disturbed) ? [] : [fastest(ours), fastest(theirs)]
+  if (!our || !their) return { rows, best: undefined }
+  return { rows, best: { ours: our.threads, theirs: their.threads, ratio: pairedRatio(rates(our), rates(their)) } }
 }
 
-function agreement(mine: readonly Run[], theirs: readonly Run[] | undefined): number | undefined {
-  if (!theirs) return undefined
+/** Models of this process, each opened with other threads, beside llama.cpp, whose tokens of a prompt both are given. */
+export function besideLlamaCpp(
+  llama: LlamaCpp,
+  { models, threads }: { readonly models: readonly Model[]; readonly threads: readonly number[] },
+): PeerSides {
+  return {
+    ours: models.map((model) => ({
+      engine: 'drafthorse',
+      threads: model.backend.capabilities.threads,
+      decode: (prompt, options) => decodePlainly(model, llama.encode(prompt), options),
+    })),
+    theirs: threads.map((count) => ({
+      engine: 'llama.cpp',
+      threads: count,
+      decode: (prompt, options) => llama.decode(llama.encode(prompt), { ...options, threads: count }),
+    })),
+  }
+}
+
+function agreement(mine: readonly Run[], theirs: readonly Run[]): number | undefined {
   let same = 0
   let all = 0
   for (const [i, { tokens }] of mine.entries()) {
     const other = theirs[i]!.tokens
-    const differs = tokens.findIndex((token, at) => token !== other[at])
+    const differs = tokens.findIndex((token, at) => other[at] !== undefined && token !== other[at])
     same += differs === -1 ? tokens.length : differs
     all += tokens.length
   }

@@ -14,6 +14,7 @@ import { interruptedExit, interruptible } from './interrupt.ts'
 import {
   addModelOptions,
   type DraftLengthOption,
+  decimal,
   draftLength,
   loadWithProgress,
   type ModelOptions,
@@ -33,6 +34,12 @@ interface Options extends ModelOptions {
   readonly maxNewTokens: number
   readonly stop?: string[]
   readonly ignoreEos?: true
+  readonly temperature: number
+  readonly topK?: number
+  readonly topP?: number
+  readonly minP?: number
+  readonly repetitionPenalty?: number
+  readonly seed?: number
   readonly json?: true
 }
 
@@ -56,6 +63,12 @@ export function generateCommand(): Command {
     .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 200)
     .option('--stop <text>', 'end before this text (repeatable)', (text, before: string[] = []) => [...before, text])
     .option('--ignore-eos', 'go on after the end-of-sequence token')
+    .option('--temperature <t>', '0 takes the most likely token, 1 samples as the model says', decimal, 0)
+    .option('--top-k <n>', 'sample among the n most likely tokens', wholeNumber(0))
+    .option('--top-p <p>', 'sample among the fewest tokens that have this probability together', decimal)
+    .option('--min-p <p>', 'sample among tokens at least this many times as likely as the likeliest', decimal)
+    .option('--repetition-penalty <x>', 'above 1, tokens that the text has already are less likely', decimal)
+    .option('--seed <n>', 'the same seed gives the same text, drafting or not (default: any)', wholeNumber(0))
     .option('--json', 'one JSON object on standard output instead of text')
     .addHelpText(
       'after',
@@ -63,6 +76,7 @@ export function generateCommand(): Command {
 Examples:
   $ drafthorse generate "Once upon a time"
   $ drafthorse generate "The cat" --skip-attention 4-11 --skip-mlp 4-11 --draft-length 3
+  $ drafthorse generate "One day" --temperature 0.8 --top-p 0.95 --seed 7
   $ echo "A tiny ant" | drafthorse generate - --draft none --json`,
     )
     .action(async (prompt: string | undefined, options: Options) => {
@@ -81,6 +95,12 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
     skip,
     stop: options.stop,
     ignoreEos: options.ignoreEos,
+    temperature: options.temperature,
+    topK: options.topK,
+    topP: options.topP,
+    minP: options.minP,
+    repetitionPenalty: options.repetitionPenalty,
+    seed: options.seed,
     signal,
   }
   const result = options.json ? await generate(model, input, settings).result : await print(model, input, settings)

@@ -7,7 +7,7 @@ import type { Capabilities } from '../engine/backend.ts'
 import { BackendUnavailableError } from '../engine/errors.ts'
 import { type BackendListing, defaultBackend, listBackends, openBackend } from '../engine/open.ts'
 import { openCheckpoint } from '../model/load/checkpoint.ts'
-import { summarize } from '../model/weights.ts'
+import { summarize, unaskedDType } from '../model/weights.ts'
 import { describeSkip } from './summary.ts'
 import { formatTable } from './table.ts'
 
@@ -22,7 +22,7 @@ function readVersion(): string {
 export function infoCommand(): Command {
   return new Command('info')
     .description('say what runs on this machine and why not, and what a model is')
-    .argument('[model]', '"stories" (embedded), or the path of a model', 'stories')
+    .argument('[model]', '"stories" (embedded), the path of a model, or OWNER/NAME of one that was pulled', 'stories')
     .option('--json', 'one JSON object on standard output')
     .addHelpText('after', '\nExamples:\n  $ drafthorse info\n  $ drafthorse info ./my-llama --json')
     .action(async (source: string, { json }: { json?: true }) => {
@@ -67,7 +67,7 @@ async function model(source: string) {
   const backend = await openBackend(defaultBackend, { threads: 1 })
   try {
     const { name, format, config, tensors, tokenizer, skip } = checkpoint
-    const summary = summarize(tensors, config, { backend })
+    const summary = summarize(tensors, config, { backend, dtype: unaskedDType(checkpoint, backend) })
     return { name, format, ...summary, config, hasTokenizer: tokenizer !== undefined, skip }
   } finally {
     await backend.dispose()

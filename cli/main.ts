@@ -10,12 +10,14 @@ import { generateCommand } from './generate.ts'
 import { infoCommand, version } from './info.ts'
 import { interruptedExit } from './interrupt.ts'
 import { kernelsCommand } from './kernels.ts'
+import { pullCommand } from './pull.ts'
 
 const program = new Command('drafthorse')
   .description('Llama models in TypeScript, made faster by drafting for themselves, with identical output')
   .version(version)
   .addCommand(demoCommand())
   .addCommand(generateCommand())
+  .addCommand(pullCommand())
   .addCommand(infoCommand())
   .addCommand(convertCommand())
   .addCommand(kernelsCommand())

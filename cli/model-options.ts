@@ -18,20 +18,21 @@ export interface ModelOptions {
 /** Adds them, each unless it is `false` here. */
 export function addModelOptions(command: Command, { threads = true }: { readonly threads?: boolean } = {}): Command {
   command
-    .option('--model <name>', 'stories (embedded), or the path of a model', 'stories')
+    .option(
+      '--model <name>',
+      'stories (embedded), the path of a model, or OWNER/NAME of one that was pulled',
+      'stories',
+    )
     .option(
       '--backend <name>',
       'what runs it: a name of `drafthorse info`, or a module of your own (./mine.ts)',
       defaultBackend,
     )
     .addOption(
-      new Option('--dtype <type>', 'the type in which matrices run (default: one that loses nothing)').choices([
-        'f32',
-        'bf16',
-        'q8_0',
-        'q4_0',
-        'q4_1',
-      ]),
+      new Option(
+        '--dtype <type>',
+        'the type in which matrices run (default: one that loses nothing; of stories the fastest)',
+      ).choices(['f32', 'bf16', 'q8_0', 'q4_0', 'q4_1']),
     )
   return threads ? command.option('--threads <n>', 'threads, where the backend has a choice', wholeNumber(1)) : command
 }
@@ -45,6 +46,13 @@ export function wholeNumber(from: number): (text: string) => number {
     }
     return value
   }
+}
+
+/** A parser of numbers for commander. */
+export function decimal(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('Expected a number.')
+  return value
 }
 
 /** A parser of lists of whole numbers for commander. */

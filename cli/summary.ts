@@ -11,6 +11,7 @@ export function summaryLine({ finishReason, stats }: GenerationResult): string {
   if (stats.acceptanceRate !== undefined) {
     parts.push(`${stats.acceptedTokens} of ${stats.draftedTokens} drafts accepted (${percent(stats.acceptanceRate)})`)
   }
+  if (stats.seed !== undefined) parts.push(`seed ${stats.seed}`)
   return parts.join(', ')
 }
 

@@ -5,23 +5,25 @@ import type { Llama } from '../model/llama.ts'
 import type { Position, Round } from './round.ts'
 
 /** Runs the newest token through the model and chooses the next. */
-export async function plainRound(model: Llama, { sequence, newest, turn }: Position): Promise<Round> {
+export async function plainRound(model: Llama, { sequence, newest, turn, sampler }: Position): Promise<Round> {
   await turn()
   const start = performance.now()
   const arena = model.backend.arena()
   try {
     const rows = model.rows([{ sequence, count: 1 }], arena)
     const hidden = model.run(model.embed(Int32Array.of(newest), rows), rows)
-    const { ids, scores } = model.select(model.head(hidden, rows), rows)
-    const [chosen, confidence] = await model.backend.read([ids, scores])
+    const logits = model.head(hidden, rows)
+    const { ids, scores } = model.select(logits, rows)
+    const [chosen, confidence, values] = await model.backend.read([ids, scores, ...(sampler ? [logits] : [])])
     checkLogits(confidence!, sequence.length)
+    const token = sampler ? sampler.choose(values!, [...sequence.tokens, newest]) : chosen![0]!
     const cost = {
       draftPasses: 0,
       sublayersRun: model.sublayers,
       draftMs: 0,
       verifyMs: performance.now() - start,
     }
-    return { tokens: [...chosen!], drafted: [], accepted: 0, cost }
+    return { tokens: [token], drafted: [], accepted: 0, cost }
   } finally {
     arena.release()
   }

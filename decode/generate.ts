@@ -16,7 +16,7 @@ import { createStream, type GenerationRun, type GenerationStream } from './strea
 
 /**
  * Continues a prompt: token ids, or text (an empty text will do where the tokenizer begins each with a token). The same
- * tokens come out whatever the draft is and however long. Nothing runs until the stream is read or its `result` is asked
+ * tokens come out whatever the draft is and however long, sampled ones too: those of their seed. Nothing runs until the stream is read or its `result` is asked
  * for; what is wrong with prompt or options is thrown there, as {@link ArgumentError}. Breaking out of the loop ends the
  * generation: `finishReason` is then `'aborted'`.
  */
@@ -34,7 +34,7 @@ const busy = new WeakSet<Sequence>()
 type TokenEvent = Extract<GenerationEvent, { type: 'token' }>
 
 function prepare(model: Model, plan: GenerationPlan): GenerationRun {
-  const { ids, draft, draftLength } = plan
+  const { ids, draft, draftLength, sampler } = plan
   const tokens: number[] = []
   const output = textOutput(model, plan)
   let text = ''
@@ -44,6 +44,7 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
     draft: draft?.name ?? 'none',
     draftLength: draft && draftLength.name,
     skip: plan.skip,
+    seed: plan.seed,
     promptTokens: ids.length,
   })
   const rules = {
@@ -54,7 +55,12 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
   const most = Math.min(rules.maxNewTokens, rules.room)
 
   function result(finishReason: FinishReason): GenerationResult {
-    return { tokens: [...tokens], text, finishReason, stats: stats.summary(tokens.length) }
+    return {
+      tokens: [...tokens],
+      text,
+      finishReason,
+      stats: stats.summary({ newTokens: tokens.length, sampleMs: sampler?.milliseconds ?? 0 }),
+    }
   }
 
   function claim(): Sequence {
@@ -106,7 +112,7 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
     while (true) {
       const start = performance.now()
       const limit = drafting ? Math.min(nextLength(draftLength, lengths), most - tokens.length - 1) : 0
-      const position = { sequence: current, newest, turn }
+      const position = { sequence: current, newest, turn, sampler }
       const round =
         drafting && limit > 0
           ? await speculativeRound(model, position, { draft: drafting, limit, goesOn })

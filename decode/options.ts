@@ -3,6 +3,7 @@
 import { ArgumentError } from '../engine/errors.ts'
 import { expectOptions } from '../engine/options.ts'
 import type { Sequence } from '../model/cache.ts'
+import type { LlamaConfig } from '../model/config.ts'
 import { checkedTokens, type Model } from '../model/load-model.ts'
 import { planSkip, type SkipSet } from '../model/skip.ts'
 import type { Draft } from './draft/draft.ts'
@@ -10,8 +11,9 @@ import { skipLayers } from './draft/skip-layers.ts'
 import type { DraftLength } from './draft-length/draft-length.ts'
 import { fixedLength } from './draft-length/fixed.ts'
 import { threshold } from './draft-length/threshold.ts'
+import { createSampler, isGreedy, planSampling, type Sampler, type SamplingOptions } from './sampler.ts'
 
-export interface GenerateOptions {
+export interface GenerateOptions extends SamplingOptions {
   /** Default 200; `Infinity` for as many as the context holds. */
   readonly maxNewTokens?: number | undefined
   /** `'none'` is plain decoding. Default: `'skip'` where the model has a skip set or `skip` gives one, else `'none'`. */
@@ -22,9 +24,10 @@ export interface GenerateOptions {
   readonly skip?: SkipSet | undefined
   /** How drafts are accepted: by equality with what the model chooses. */
   readonly accept?: 'equality' | undefined
-  /** Only 0, which takes the most likely token. */
-  readonly temperature?: number | undefined
-  /** Of no effect at temperature 0. */
+  /**
+   * What sampling draws by: with the same seed the same tokens, whatever the draft, its length and the number of threads. Of
+   * no effect at temperature 0. Default: any; the statistics have it.
+   */
   readonly seed?: number | undefined
   /** Strings that end the text; it is returned without them. They need a tokenizer. */
   readonly stop?: readonly string[] | undefined
@@ -47,6 +50,10 @@ export interface GenerationPlan {
   readonly draft: Draft | undefined
   readonly draftLength: DraftLength
   readonly skip: SkipSet | undefined
+  /** `undefined` where the most likely tokens are wanted. */
+  readonly sampler: Sampler | undefined
+  /** Where it is of effect. */
+  readonly seed: number | undefined
   readonly signal: AbortSignal | undefined
   readonly sequence: Sequence | undefined
 }
@@ -58,19 +65,9 @@ export function planGeneration(
   options: GenerateOptions,
 ): GenerationPlan {
   expectOptions('generate', options)
-  const {
-    maxNewTokens = 200,
-    draftLength = 'threshold',
-    stop = [],
-    ignoreEos = false,
-    temperature = 0,
-    accept = 'equality',
-  } = options
+  const { maxNewTokens = 200, draftLength = 'threshold', stop = [], ignoreEos = false, accept = 'equality' } = options
   if (!(maxNewTokens === Number.POSITIVE_INFINITY || (Number.isSafeInteger(maxNewTokens) && maxNewTokens >= 1))) {
     throw new ArgumentError(`maxNewTokens is ${maxNewTokens}, expected a whole number from 1, or Infinity`)
-  }
-  if (temperature !== 0) {
-    throw new ArgumentError(`temperature is ${temperature}; this version decodes greedily, at temperature 0`)
   }
   if (accept !== 'equality') throw new ArgumentError(`accept is "${String(accept)}", expected "equality"`)
   if (!Array.isArray(stop) || stop.some((text) => typeof text !== 'string' || text === '')) {
@@ -89,6 +86,7 @@ export function planGeneration(
     stop,
     ...planDraft(model, options),
     draftLength: planDraftLength(draftLength),
+    ...planSampler(options, model.config),
     signal: options.signal,
     sequence: options.sequence,
   }
@@ -109,6 +107,21 @@ function planDraft(model: Model, options: GenerateOptions): { draft: Draft | und
       )
     default:
       throw new ArgumentError(`draft is "${String(draft)}", expected "none", "skip" or a Draft`)
+  }
+}
+
+function planSampler(
+  options: GenerateOptions,
+  { vocabSize }: LlamaConfig,
+): { sampler: Sampler | undefined; seed: number | undefined } {
+  const { seed = Math.floor(Math.random() * 2 ** 32) } = options
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new ArgumentError(`the seed is ${seed}, expected a whole number from 0 to 2^53 - 1`)
+  }
+  const sampling = planSampling(options, vocabSize)
+  return {
+    sampler: isGreedy(sampling) ? undefined : createSampler(sampling, { vocabSize, seed }),
+    seed: sampling.temperature === 0 ? undefined : seed,
   }
 }
 

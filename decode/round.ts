@@ -2,12 +2,15 @@
 
 import type { Turn } from '../engine/turn.ts'
 import type { Sequence } from '../model/cache.ts'
+import type { Sampler } from './sampler.ts'
 
 /** Where decoding stands: every token before `newest` is cached. */
 export interface Position {
   readonly sequence: Sequence
   readonly newest: number
   readonly turn: Turn
+  /** Chooses tokens; without one they are the most likely, which the backend finds. */
+  readonly sampler?: Sampler | undefined
 }
 
 /** Tokens chosen by the full model, and what they cost. Nothing is committed yet: fewer may be kept. */

@@ -13,14 +13,14 @@ import type { Position, Round } from './round.ts'
 /** One round: at most `limit` drafts, as long as `goesOn` says, and one pass of the full model. */
 export async function speculativeRound(
   model: Llama,
-  { sequence, newest, turn }: Position,
+  { sequence, newest, turn, sampler }: Position,
   { draft, limit, goesOn }: { draft: DraftSession; limit: number; goesOn: DraftRound['goesOn'] },
 ): Promise<Round> {
   const { length } = sequence
   const arena = model.backend.arena()
   try {
     const started = performance.now()
-    const proposal = await draft.propose({ sequence, newest, limit, goesOn, arena, turn })
+    const proposal = await draft.propose({ sequence, newest, limit, goesOn, sampler, arena, turn })
     const drafting = performance.now()
     await turn()
 
@@ -32,20 +32,31 @@ export async function speculativeRound(
     truncate(sequence, length)
     const rows = model.rows([{ sequence, count: tokens.length + 1 }], arena)
     const last = model.run(hidden, rows, { from: prefix.to })
-    const { ids, scores } = model.select(model.head(last, rows), rows)
+    const logits = model.head(last, rows)
+    const { ids, scores } = model.select(logits, rows)
 
     const unread = tokens.filter((token) => typeof token !== 'number')
-    const [chosen, confidence, ...read] = await model.backend.read([ids, scores, ...unread])
+    const wanted = [ids, scores, ...(sampler ? [logits] : []), ...unread]
+    const [likeliest, confidence, ...read] = await model.backend.read(wanted)
+    const values = sampler && read.shift()!
     const drafted = tokens.map((token) => (typeof token === 'number' ? token : read.shift()![0]!))
-    const accepted = acceptEqual(drafted, chosen!)
-    checkLogits(confidence!.subarray(0, 2 * (accepted + 1)), length) // plain decoding never sees the other rows
+    const { vocabSize } = model.config
+    const before = [...sequence.tokens, newest]
+    const chosen = acceptEqual(drafted, (at) => {
+      checkLogits(confidence!.subarray(2 * at, 2 * at + 2), length + at) // plain decoding never sees the rows after these
+      if (!sampler) return likeliest![at]!
+      return sampler.choose(values!.subarray(at * vocabSize, (at + 1) * vocabSize), [
+        ...before,
+        ...drafted.slice(0, at),
+      ])
+    })
     const cost = {
       draftPasses: proposal.passes,
       sublayersRun: proposal.sublayersRun + rows.count * model.sublayers - prefix.rows * prefix.to,
       draftMs: drafting - started,
       verifyMs: performance.now() - drafting,
     }
-    return { tokens: [...chosen!.subarray(0, accepted + 1)], drafted, accepted, cost }
+    return { tokens: chosen, drafted, accepted: chosen.length - 1, cost }
   } finally {
     arena.release()
     truncate(sequence, length)

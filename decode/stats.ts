@@ -8,6 +8,8 @@ export interface GenerationStats {
   readonly draft: string
   readonly draftLength: string | undefined
   readonly skip: SkipSet | undefined
+  /** Where tokens were sampled. */
+  readonly seed: number | undefined
   readonly promptTokens: number
   /** Prompt tokens whose rows were in the cache already. */
   readonly reusedTokens: number
@@ -29,6 +31,8 @@ export interface GenerationStats {
     readonly prefill: number
     readonly draft: number
     readonly verify: number
+    /** Of both, what the choice of tokens took where it was not the backend's. */
+    readonly sample: number
     /** Decoding as a whole, prefill apart, and without the time that the consumer took. */
     readonly decode: number
   }
@@ -39,11 +43,11 @@ export interface GenerationStats {
 export interface StatsRecorder {
   prefill(work: { passes: number; reused: number; ms: number }): void
   round(round: Round, ms: number): void
-  summary(newTokens: number): GenerationStats
+  summary(end: { newTokens: number; sampleMs: number }): GenerationStats
 }
 
 export function recordStats(
-  constant: Pick<GenerationStats, 'draft' | 'draftLength' | 'skip' | 'promptTokens'>,
+  constant: Pick<GenerationStats, 'draft' | 'draftLength' | 'skip' | 'seed' | 'promptTokens'>,
 ): StatsRecorder {
   const prefill = { passes: 0, reused: 0, ms: 0 }
   const acceptedByRound: number[] = []
@@ -64,7 +68,7 @@ export function recordStats(
       while (acceptedByRound.length <= accepted) acceptedByRound.push(0)
       acceptedByRound[accepted]!++
     },
-    summary: (newTokens) => ({
+    summary: ({ newTokens, sampleMs }) => ({
       ...constant,
       reusedTokens: prefill.reused,
       newTokens,
@@ -76,7 +80,7 @@ export function recordStats(
       acceptedTokens: sum.accepted,
       acceptanceRate: sum.drafted > 0 ? sum.accepted / sum.drafted : undefined,
       acceptedByRound: [...acceptedByRound],
-      milliseconds: { prefill: prefill.ms, draft: sum.draft, verify: sum.verify, decode: sum.decode },
+      milliseconds: { prefill: prefill.ms, draft: sum.draft, verify: sum.verify, sample: sampleMs, decode: sum.decode },
       tokensPerSecond: newTokens > 0 && sum.decode > 0 ? newTokens / (sum.decode / 1000) : undefined,
     }),
   }

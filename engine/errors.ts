@@ -40,6 +40,13 @@ export class NotFoundError extends DrafthorseError {
   }
 }
 
+/** A download that failed: a server out of reach or out of order, access refused, a disk too small. What came is kept. */
+export class DownloadError extends DrafthorseError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('DownloadError', 'ERR_DOWNLOAD', message, options)
+  }
+}
+
 /** A value from the caller that cannot be used: an option, a prompt, a token id, a skip set. */
 export class ArgumentError extends DrafthorseError {
   constructor(message: string, options?: ErrorOptions) {

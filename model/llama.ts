@@ -32,6 +32,7 @@ export interface Span {
 export interface Llama {
   readonly backend: Backend
   readonly config: LlamaConfig
+  readonly weights: LlamaWeights
   /** Attention and MLP of every layer: `2 * numHiddenLayers`. */
   readonly sublayers: number
   /** The rows that continue these sequences. Throws {@link ArgumentError} where one would leave the context. */
@@ -96,6 +97,7 @@ export function createLlama(backend: Backend, config: LlamaConfig, weights: Llam
   return {
     backend,
     config,
+    weights,
     sublayers,
 
     rows(list, arena) {

@@ -6,7 +6,7 @@ import { blockLayouts, byteSize, elementCount, type StoredDType, type WeightDTyp
 import { DTypeError, ModelFormatError, OutOfMemoryError } from '../engine/errors.ts'
 import type { Turn } from '../engine/turn.ts'
 import type { LlamaConfig } from './config.ts'
-import type { StoredTensor } from './load/checkpoint.ts'
+import type { Checkpoint, StoredTensor } from './load/checkpoint.ts'
 
 /** A linear map: `weight [out, in]`, and `bias [out]` where the config has one. */
 export interface LinearWeights {
@@ -102,6 +102,11 @@ export function runningDType(
   throw new DTypeError(
     `${backend.name} runs no type that holds ${tensor.dtype} weights without loss; ask for one by dtype`,
   )
+}
+
+/** The type to ask for where the caller named none: the backend's fastest of those in which the model runs unasked. */
+export function unaskedDType({ runsAs }: Pick<Checkpoint, 'runsAs'>, backend: Backend): WeightDType | undefined {
+  return runsAs && backend.capabilities.dtypes.find((dtype) => runsAs.includes(dtype))
 }
 
 /** What a model is made of, in numbers. */

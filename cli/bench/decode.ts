@@ -90,7 +90,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
 
 function describe(model: Model, result: DecodeBench, limits: Limits | undefined): string {
   const about = [
-    aboutRun(model.name, model.backend),
+    aboutRun(model),
     `weights as ${typesOf(model)}; ${model.backend.capabilities.threads} threads;`,
     `${result.prompts} prompts, ${result.maxNewTokens} new tokens each, greedy, end of sequence ignored, interleaved;`,
     'medians (quartiles)',
@@ -115,10 +115,11 @@ function describe(model: Model, result: DecodeBench, limits: Limits | undefined)
       `${row.identical} of ${result.prompts}`,
     ]),
   )
-  const { prefill, gigabytesPerSecond } = result
+  const { prefill, gigabytesPerSecond, products } = result
   const share = (figure: number, most: number | undefined, of: string): string =>
     most === undefined ? '' : `, ${percent(figure / most)} of ${of}`
   const rest = [
+    `Of a pass of one row, its products alone take ${figure(products.ms, 2)} ms, ${percent(products.ratio)}.`,
     `Plain decoding reads ${gigabytesPerSecond.toFixed(1)} GB of weights a second` +
       `${share(gigabytesPerSecond, limits?.streamed, 'what these threads read of memory at most')};`,
     `a prompt of ${prefill.tokens} tokens is read at ${figure(prefill.tokensPerSecond, 0)} tokens/s,`,

@@ -88,7 +88,7 @@ function describe(name: string, backend: Backend, { passes, rows }: Payoff): str
     ]),
   )
   return [
-    aboutRun(name, backend),
+    aboutRun({ name, backend }),
     'medians (quartiles)',
     '',
     passTable(passes),

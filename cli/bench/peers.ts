@@ -1,9 +1,19 @@
-// `drafthorse bench peers`: plain decoding beside llama.cpp.
+// `drafthorse bench peers`: plain decoding beside llama.cpp, in Node or in a browser.
 
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { openLlamaCpp } from '../../bench/llama-cpp.ts'
-import { benchPeers, idleEnough, type PeerRow } from '../../bench/peers.ts'
+import {
+  type BestRatio,
+  benchPeers,
+  besideLlamaCpp,
+  idleEnough,
+  type PeerReport,
+  type PeerSides,
+} from '../../bench/peers.ts'
+import { openWllama } from '../../bench/wllama.ts'
+import type { OpenedModel } from '../../bench/wllama-page.ts'
 import { ArgumentError } from '../../engine/errors.ts'
+import { defaultBackend } from '../../engine/open.ts'
 import type { Model } from '../../model/load-model.ts'
 import { interruptible } from '../interrupt.ts'
 import {
@@ -18,12 +28,25 @@ import { percent } from '../summary.ts'
 import { formatTable } from '../table.ts'
 import { aboutRun, figure, machine, print, runner, typesOf, withProgress } from './report.ts'
 
+type PeerName = 'llama.cpp' | 'wllama'
+
 interface Options extends Omit<ModelOptions, 'threads'> {
+  readonly peer: PeerName
   readonly threads: number[]
   readonly prompts?: string
   readonly limit: number
   readonly maxNewTokens: number
   readonly json?: true
+}
+
+/** What a comparison is made on, open. */
+interface Comparison extends PeerSides {
+  readonly model: OpenedModel
+  /** What runs both sides. */
+  readonly runtime: string
+  /** What the peer was built from, in its own words. */
+  readonly llamaCpp: string
+  dispose(): Promise<void>
 }
 
 const prompts = [
@@ -36,7 +59,12 @@ const prompts = [
 
 export function peersCommand(): Command {
   return addModelOptions(new Command('peers'), { threads: false })
-    .description('plain decoding of a GGUF file beside llama.cpp, interleaved (needs the package "node-llama-cpp")')
+    .description('plain decoding of a GGUF file beside llama.cpp, interleaved (each peer needs a package)')
+    .addOption(
+      new Option('--peer <name>', 'llama.cpp in Node, or wllama, which is llama.cpp in a browser')
+        .choices(['llama.cpp', 'wllama'])
+        .default('llama.cpp'),
+    )
     .option('--threads <list>', 'numbers of threads, for both sides', numberList, [1, 2])
     .option('--prompts <file>', 'a text file, a prompt a line (default: five of ours)')
     .option('--limit <n>', 'prompts to use at most', wholeNumber(1), 16)
@@ -44,19 +72,40 @@ export function peersCommand(): Command {
     .option('--json', 'one JSON object on standard output')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ drafthorse bench peers --model smollm2.gguf\n  $ drafthorse bench peers --model smollm2.gguf --dtype f32 --threads 2 --json',
+      '\nExamples:\n  $ drafthorse bench peers --model smollm2.gguf\n  $ drafthorse bench peers --model smollm2.gguf --dtype f32 --threads 2 --json\n  $ drafthorse bench peers --model smollm2.gguf --peer wllama',
     )
     .action((options: Options) => interruptible((signal) => run(options, signal)))
 }
 
 async function run(options: Options, signal: AbortSignal): Promise<void> {
+  const { peer, limit, maxNewTokens, json } = options
   if (!/\.gguf$/i.test(options.model)) {
-    throw new ArgumentError('llama.cpp reads GGUF: give the path of such a file as --model')
+    throw new ArgumentError(`${peer} reads GGUF: give the path of such a file as --model`)
   }
-  const { limit } = options
   const used = options.prompts === undefined ? prompts.slice(0, limit) : await readPrompts(options.prompts, limit)
-  const llama = await openLlamaCpp(options.model, { contextSize: 256 + options.maxNewTokens })
+  const open = peer === 'wllama' ? inBrowser : inNode
+  const sides = await open(options, signal)
+  try {
+    const { rows, best } = await withProgress('run', (progress) =>
+      benchPeers(sides, { prompts: used, maxNewTokens, signal, ...progress }),
+    )
+    const { model, runtime, llamaCpp } = sides
+    const { name, backend, summary } = model
+    const about = { ...machine(), ...runner(backend), model: name, running: summary.running, peer, runtime, llamaCpp }
+    const report = { format: 'drafthorse/bench-peers@1', ...about, prompts: used.length, rows, best }
+    print(json, report, () => describe({ model, runtime, peer, prompts: used.length, rows, best }))
+  } finally {
+    await sides.dispose()
+  }
+}
+
+async function inNode(options: Options, signal: AbortSignal): Promise<Comparison> {
+  const llama = await openLlamaCpp(options.model, { contextSize: contextSize(options) })
   const models: Model[] = []
+  async function dispose(): Promise<void> {
+    for (const model of models) await model.dispose()
+    await llama.dispose()
+  }
   try {
     for (const threads of options.threads) {
       const model = await loadWithProgress({ ...options, threads }, signal)
@@ -64,34 +113,45 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
       if (known) await model.dispose()
       else models.push(model)
     }
-    const rows = await withProgress('run', (progress) =>
-      benchPeers(llama, {
-        prompts: used,
-        maxNewTokens: options.maxNewTokens,
-        models,
-        threads: options.threads,
-        signal,
-        ...progress,
-      }),
-    )
-    const [{ name, backend, summary }] = models as [Model]
-    const about = { ...machine(), ...runner(backend), model: name, running: summary.running, llamaCpp: llama.system }
-    const report = { format: 'drafthorse/bench-peers@1', ...about, prompts: used.length, rows }
-    print(options.json, report, () => describe(models[0]!, used.length, rows))
-  } finally {
-    for (const model of models) await model.dispose()
-    await llama.dispose()
+    const sides = besideLlamaCpp(llama, { models, threads: options.threads })
+    return { ...sides, model: models[0]!, runtime: `Node ${process.version}`, llamaCpp: llama.system, dispose }
+  } catch (error) {
+    await dispose()
+    throw error
   }
 }
 
-function describe(model: Model, count: number, rows: readonly PeerRow[]): string {
+async function inBrowser(options: Options, signal: AbortSignal): Promise<Comparison> {
+  const { model, backend, threads, dtype } = options
+  if (backend !== defaultBackend) {
+    throw new ArgumentError(`beside wllama the backend is ${defaultBackend}, not ${backend}: leave --backend out`)
+  }
+  const opened = await withProgress('open', (progress) =>
+    openWllama(model, { threads, dtype, contextSize: contextSize(options), signal, ...progress }),
+  )
+  return { ...opened, runtime: opened.browser, llamaCpp: opened.system }
+}
+
+/** Tokens that the peer has room for: a prompt, and the text. */
+function contextSize({ maxNewTokens }: Options): number {
+  return 256 + maxNewTokens
+}
+
+interface Described extends PeerReport {
+  readonly model: OpenedModel
+  readonly runtime: string
+  readonly peer: PeerName
+  readonly prompts: number
+}
+
+function describe({ model, runtime, peer, prompts, rows, best }: Described): string {
   const table = formatTable(
     [
       { title: 'engine' },
       { title: 'threads', align: 'right' },
       { title: 'tokens/s', align: 'right' },
       { title: 'CPU ms a token', align: 'right' },
-      { title: 'over llama.cpp', align: 'right' },
+      { title: `over ${peer}`, align: 'right' },
       { title: 'same tokens', align: 'right' },
       { title: 'other load', align: 'right' },
     ],
@@ -106,11 +166,16 @@ function describe(model: Model, count: number, rows: readonly PeerRow[]): string
     ]),
   )
   return [
-    aboutRun(model.name, model.backend),
-    `${count} prompts; weights as ${typesOf(model)}; medians (quartiles);`,
+    aboutRun(model, runtime),
+    `${prompts} prompts; weights as ${typesOf(model)}; medians (quartiles);`,
     `rows during which others had more than ${percent(idleEnough)} of the machine are refused`,
     '',
     table,
+    ...(best ? ['', describeBest(best, peer)] : []),
     '',
   ].join('\n')
+}
+
+function describeBest({ ours, theirs, ratio }: BestRatio, peer: PeerName): string {
+  return `best beside best: ${figure(ratio, 2)} times ${peer} (threads: ${ours} beside ${theirs})`
 }

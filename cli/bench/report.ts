@@ -25,19 +25,25 @@ export function machine(): Machine {
 /** The backend, for JSON. */
 export type Runner = { readonly backend: string } & Pick<Capabilities, 'device' | 'kind' | 'threads' | 'rowInvariant'>
 
-export function runner({ name, capabilities: { device, kind, threads, rowInvariant } }: Backend): Runner {
+/** What reports tell of a backend, which may run in another process. */
+export type ToldBackend = Pick<Backend, 'name' | 'capabilities'>
+
+export function runner({ name, capabilities: { device, kind, threads, rowInvariant } }: ToldBackend): Runner {
   return { backend: name, device, kind, threads, rowInvariant }
 }
 
-/** Both in a line. */
-export function aboutRun(name: string, backend: Backend): string {
-  const { cpu, cores, node } = machine()
+/** Both in a line, for a model; `runtime` is what runs it. */
+export function aboutRun(
+  { name, backend }: { readonly name: string; readonly backend: ToldBackend },
+  runtime = `Node ${process.version}`,
+): string {
+  const { cpu, cores } = machine()
   const { device, kind } = runner(backend)
-  return `${name} on ${backend.name} (${device}, ${kind}); ${cpu}, ${cores} cores, Node ${node}`
+  return `${name} on ${backend.name} (${device}, ${kind}); ${cpu}, ${cores} cores, ${runtime}`
 }
 
 /** The types in which a model's tensors run, and how many in each. */
-export function typesOf({ summary }: Model): string {
+export function typesOf({ summary }: Pick<Model, 'summary'>): string {
   return Object.entries(summary.running)
     .map(([type, tensors]) => `${type} (${tensors})`)
     .join(', ')

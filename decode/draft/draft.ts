@@ -4,6 +4,7 @@ import type { Arena, Tensor } from '../../engine/backend.ts'
 import type { Turn } from '../../engine/turn.ts'
 import type { Sequence } from '../../model/cache.ts'
 import type { Llama } from '../../model/llama.ts'
+import type { Sampler } from '../sampler.ts'
 
 /** A draft serves any number of generations; what one of them needs to remember lives in its session. */
 export interface Draft {
@@ -30,6 +31,11 @@ export interface DraftRound {
    * without probabilities does not call it.
    */
   readonly goesOn?: ((confidence: number) => boolean) | undefined
+  /**
+   * Where tokens are sampled: the sampler that verification will choose with. A draft that chooses with it, by the whole
+   * history before each token, meets the same noise and so agrees often; one that does not is as correct.
+   */
+  readonly sampler?: Sampler | undefined
   /** Memory of the round; it is released after verification. */
   readonly arena: Arena
   /** To be called between passes. */

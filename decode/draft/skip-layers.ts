@@ -6,7 +6,7 @@ import { planSkip, type SkipSet } from '../../model/skip.ts'
 import type { Draft } from './draft.ts'
 
 /**
- * Drafts greedily with `skip` left out. Up to the first skipped sublayer a draft computes exactly what the full model
+ * Drafts with `skip` left out. Up to the first skipped sublayer a draft computes exactly what the full model
  * does, and above the layers' entries of committed tokens are the full model's, so both share one cache; what the
  * draft writes above is overwritten by verification.
  */
@@ -16,9 +16,10 @@ export function skipLayers(skip: SkipSet): Draft {
     start(model) {
       const { first, run } = planSkip(skip, model.config.numHiddenLayers)
       return {
-        async propose({ sequence, newest, limit, goesOn, arena, turn }) {
+        async propose({ sequence, newest, limit, goesOn, sampler, arena, turn }) {
           const hidden = arena.tensor([limit, model.config.hiddenSize])
           const tokens: (number | Tensor)[] = []
+          const history = [...sequence.tokens, newest]
           let ids: Int32Array | Tensor = Int32Array.of(newest)
           while (tokens.length < limit) {
             await turn()
@@ -26,18 +27,22 @@ export function skipLayers(skip: SkipSet): Draft {
             const prefix = model.run(model.embed(ids, rows), rows, { to: first })
             model.backend.ops.copyRows(hidden, prefix, { rows: [0], at: tokens.length })
             const last = model.run(prefix, rows, { from: first, skip })
-            const selected = model.select(model.head(last, rows), rows)
+            const logits = model.head(last, rows)
+            const likeliest = model.select(logits, rows)
             advance(sequence, 1)
-            if (!goesOn) {
-              tokens.push(selected.ids)
-              ids = selected.ids
+            if (!goesOn && !sampler) {
+              tokens.push(likeliest.ids)
+              ids = likeliest.ids
               continue
             }
-            const [chosen, scores] = await model.backend.read([selected.ids, selected.scores])
-            const [id, logit, logSumExp] = [chosen![0]!, scores![0]!, scores![1]!]
+            const wanted = [likeliest.ids, likeliest.scores, ...(sampler ? [logits] : [])]
+            const [chosen, scores, values] = await model.backend.read(wanted)
+            const id = sampler ? sampler.choose(values!, history) : chosen![0]!
+            const [logit, logSumExp] = [sampler ? values![id]! : scores![0]!, scores![1]!]
             tokens.push(id)
+            history.push(id)
             ids = Int32Array.of(id)
-            if (!goesOn(Math.exp(logit - logSumExp))) break
+            if (goesOn && !goesOn(Math.exp(logit - logSumExp))) break
           }
           const passes = tokens.length
           return { tokens, prefix: { to: first, hidden, rows: passes }, passes, sublayersRun: passes * run }

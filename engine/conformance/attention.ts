@@ -65,6 +65,7 @@ const inputs: readonly Input[] = [
       { past: 513, count: 2 },
     ],
   },
+  { heads: 2, kvHeads: 1, headSize: 8, sequences: one(8189, 3) },
   { heads: 2, kvHeads: 1, headSize: 16, sequences: one(0, 130) },
   { heads: 4, kvHeads: 2, headSize: 16, sequences: one(20, 4), window: 1 },
   { heads: 4, kvHeads: 2, headSize: 16, sequences: one(4, 9), window: 5 },

@@ -1,14 +1,14 @@
 // Opens a model, whatever its format: the same config, named tensors, tokenizer and skip set come out.
 
 import { openEmbedded, openFiles } from '#files'
-import type { StoredDType } from '../../engine/dtype.ts'
+import type { StoredDType, WeightDType } from '../../engine/dtype.ts'
 import { ArgumentError, ModelFormatError, NotFoundError } from '../../engine/errors.ts'
 import { type LlamaConfig, parseConfig } from '../config.ts'
 import { planSkip, type SkipSet } from '../skip.ts'
 import { findSkipSet } from '../skip-file.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer.ts'
 import { folderDocuments, ggufDocuments, type ModelDocuments } from './documents.ts'
-import { embeddedName } from './embedded.ts'
+import { embeddedName, embeddedTypes } from './embedded.ts'
 import type { ModelFiles } from './files.ts'
 import type { GgufFile, ParsedGguf } from './gguf.ts'
 import { openGguf } from './gguf-llama.ts'
@@ -50,6 +50,8 @@ export interface Checkpoint {
   readonly gguf?: ParsedGguf
   /** Reads what stands beside the weights. Throws {@link ModelFormatError}. */
   documents(): Promise<ModelDocuments>
+  /** The types in which it runs unasked, where more is known of it than what its file loses nothing in. */
+  readonly runsAs?: readonly WeightDType[]
   /** Closing twice does nothing. */
   close(): Promise<void>
 }
@@ -57,13 +59,13 @@ export interface Checkpoint {
 /**
  * Opens a model: `'stories'` for the embedded one, the path of a folder in Hugging Face layout (config.json, safetensors
  * or TensorFlow.js's model.json, tokenizer.json), of a `.safetensors` or model.json file in such a folder, of a `.gguf`
- * file (a tokenizer.json beside it comes before its own), of a llama2.c `.bin` file, or files by another way. Reads headers and the
- * tokenizer, and no weights. Throws {@link NotFoundError} for what is missing, {@link ModelFormatError} for what is damaged
- * or of another kind, and {@link BackendUnavailableError} where TensorFlow.js would be needed to decode weights and is not
- * installed.
+ * file (a tokenizer.json beside it comes before its own), of a llama2.c `.bin` file, the hub name of what is in the
+ * Hugging Face cache (`owner/name`, `owner/name:file.gguf`), or files by another way. Reads headers and the tokenizer, and
+ * no weights. Throws {@link NotFoundError} for what is missing, {@link ModelFormatError} for what is damaged or of another
+ * kind, and {@link BackendUnavailableError} where TensorFlow.js would be needed to decode weights and is not installed.
  */
 export async function openCheckpoint(source: string | URL | ModelFiles): Promise<Checkpoint> {
-  if (source === embeddedName) return open(await openEmbedded())
+  if (source === embeddedName) return { ...(await open(await openEmbedded())), runsAs: embeddedTypes }
   if (typeof source === 'string' || source instanceof URL) return open(await openFiles(source))
   if (typeof source?.open === 'function') return open(source)
   throw new ArgumentError(`expected a model's name, path or files, but got ${describe(source)}`)

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { DisposedError, ModelFormatError, NotFoundError, OutOfMemoryError } from '../../engine/errors.ts'
 import { embeddedName } from './embedded.ts'
 import { type ByteSource, checkFileName, checkRange, type ModelFiles } from './files.ts'
+import { cacheEntryOf, findInCache, isSharedBlob } from './hub-cache-node.ts'
+import { quote } from './json.ts'
 
 export { openOutput } from '../save/output-node.ts'
 
@@ -14,16 +16,18 @@ export { openOutput } from '../save/output-node.ts'
 const chunk = 2 ** 30
 
 /**
- * The files of a model on disk: its folder, or its one file. A file in the folder may be a symbolic link, but only to a
- * place inside the folder, or, in a Hugging Face cache (`models--owner--name/snapshots/revision`), to a place inside
- * `models--owner--name`, where the cache keeps the contents. A path that the caller gave is followed anywhere. Throws
- * {@link NotFoundError}.
+ * The files of a model on disk: its folder, or its one file; where there is neither, what a hub name (`owner/name`,
+ * `owner/name:file`) means in the Hugging Face cache. A file in the folder may be a symbolic link, but only to a place
+ * inside the folder, or, in a cache (`models--owner--name/snapshots/revision`), to where it keeps the contents. A path that
+ * the caller gave is followed anywhere. Asks no server. Throws {@link NotFoundError}.
  */
 export async function openFiles(path: string | URL): Promise<ModelFiles> {
   const given = typeof path === 'string' ? path : fileURLToPath(path)
-  const full = resolve(given)
-  const kind = given === '' || given.includes('\0') ? undefined : await statOf(full)
-  if (!kind) throw new NotFoundError(missing(given))
+  const isPath = given !== '' && !given.includes('\0')
+  const direct = isPath ? await statOf(resolve(given)) : undefined
+  const full = direct ? resolve(given) : await findInCache(given)
+  const kind = direct ?? (full === undefined ? undefined : await statOf(full))
+  if (full === undefined || !kind) throw new NotFoundError(`there is no file or folder ${quote(given)}`)
   if (kind.isDirectory()) return folderFiles(full, undefined)
   if (kind.isFile()) return folderFiles(dirname(full), basename(full))
   throw new ModelFormatError(`${given} is neither a file nor a folder`)
@@ -38,7 +42,8 @@ export function openEmbedded(): Promise<ModelFiles> {
 
 async function folderFiles(folder: string, file: string | undefined): Promise<ModelFiles> {
   const root = await realpath(folder)
-  const allowed = cacheOf(root)?.folder ?? root
+  const entry = cacheEntryOf(root)
+  const allowed = entry?.folder ?? root
   return {
     name: modelName(root, file),
     file,
@@ -49,7 +54,8 @@ async function folderFiles(folder: string, file: string | undefined): Promise<Mo
       if (!kind) return undefined
       if (!kind.isFile()) throw new ModelFormatError(`${full} is not a file; expected one of the model's files`)
       const target = await realpath(full)
-      if (path !== file && !contains(allowed, target)) {
+      const inside = path === file || contains(allowed, target) || (entry && (await isSharedBlob(entry, target)))
+      if (!inside) {
         throw new ModelFormatError(
           `${full} is a link to ${target}, outside of the model's folder; put a copy there instead`,
         )
@@ -123,26 +129,10 @@ function contains(folder: string, target: string): boolean {
   return path !== '' && path !== '..' && !path.startsWith(`..${sep}`) && !isAbsolute(path)
 }
 
-/** The Hugging Face cache entry that a snapshot folder belongs to. */
-function cacheOf(folder: string): { folder: string; name: string } | undefined {
-  const snapshots = dirname(folder)
-  const entry = dirname(snapshots)
-  const name = /^models--.*--(.+)$/.exec(basename(entry))?.[1]
-  return basename(snapshots) === 'snapshots' && name !== undefined ? { folder: entry, name } : undefined
-}
-
 function modelName(folder: string, file: string | undefined): string {
   const stem = file === undefined ? '' : basename(file, extname(file))
   // model.safetensors, model.safetensors.index.json, model.json and weights_manifest.json are named after their folder.
   return stem === '' || /^(model(\.|$)|weights_manifest$)/.test(stem)
-    ? (cacheOf(folder)?.name ?? basename(folder))
+    ? (cacheEntryOf(folder)?.name ?? basename(folder))
     : stem
-}
-
-function missing(path: string): string {
-  const isHubName = /^[\w.-]+\/[\w.-]+$/.test(path) && !path.startsWith('.')
-  const hint = isHubName
-    ? '. This version does not download from the Hugging Face hub: download the model and give the path of its folder'
-    : ''
-  return `there is no file or folder ${JSON.stringify(path)}${hint}`
 }

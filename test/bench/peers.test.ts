@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { generate, loadModel, type Model } from 'drafthorse'
 import { withCpuUse } from '../../bench/cpu-use.ts'
-import { type LlamaCpp, openLlamaCpp } from '../../bench/llama-cpp.ts'
-import { benchPeers, idleEnough } from '../../bench/peers.ts'
+import type { LlamaCpp } from '../../bench/llama-cpp.ts'
+import { packageFolder } from '../../bench/optional-package.ts'
+import { benchPeers, besideLlamaCpp, idleEnough, type PeerReport, type PeerSide } from '../../bench/peers.ts'
 import { stories260K } from '../checkpoints.ts'
 
 describe('decoding beside a peer', () => {
@@ -21,16 +22,19 @@ describe('decoding beside a peer', () => {
       const { tokens, stats } = await generate(model, ids, { maxNewTokens, draft: 'none', ignoreEos: true }).result
       return {
         tokens: tokens.map((token, i) => (i === wrongAt ? token + 1 : token)),
-        milliseconds: stats.milliseconds.decode,
+        tokensPerSecond: 1000 * (tokens.length / stats.milliseconds.decode),
       }
     },
     async dispose() {},
   })
-  const run = (llama: LlamaCpp) =>
-    benchPeers(llama, { prompts: ['Once', 'The cat'], maxNewTokens: 8, models: [model], threads: [1, 2] })
+  const run = (llama: LlamaCpp): Promise<PeerReport> =>
+    benchPeers(besideLlamaCpp(llama, { models: [model], threads: [1, 2] }), {
+      prompts: ['Once', 'The cat'],
+      maxNewTokens: 8,
+    })
 
   it('has a row for each side and number of threads, and ratios where both have one', async () => {
-    const rows = await run(peer(-1))
+    const { rows } = await run(peer(-1))
     assert.deepEqual(
       rows.map(({ side, threads, ratio, agreement }) => [side, threads, ratio !== undefined, agreement]),
       [
@@ -48,8 +52,39 @@ describe('decoding beside a peer', () => {
   })
 
   it('says up to where the tokens are the same', async () => {
-    const [ours] = await run(peer(6))
-    assert.equal(ours!.agreement, 6 / 8)
+    const { rows } = await run(peer(6))
+    assert.equal(rows[0]!.agreement, 6 / 8)
+  })
+
+  /** Says the same tokens at a rate for each number of threads. */
+  const steady = (engine: string, rates: readonly number[], tokens: readonly (number | undefined)[]): PeerSide[] =>
+    rates.map((tokensPerSecond, i) => ({
+      engine,
+      threads: i + 1,
+      decode: async () => ({ tokens, tokensPerSecond }),
+    }))
+  const options = { prompts: ['Once', 'The cat'], maxNewTokens: 3 }
+
+  it('takes a token that the peer does not tell for the same one', async () => {
+    const sides = { ours: steady('ours', [1], [7, 8, 9]), theirs: steady('theirs', [1], [7, undefined, 9]) }
+    const { rows } = await benchPeers(sides, options)
+    assert.equal(rows[0]!.agreement, 1)
+  })
+
+  it('compares the best of each side, unless a row is spoilt', async () => {
+    const sides = { ours: steady('ours', [20, 30], [7]), theirs: steady('theirs', [12, 8], [7]) }
+    const { rows, best } = await benchPeers(sides, options)
+    assert.deepEqual(
+      rows.map(({ side, threads, ratio }) => [side, threads, ratio?.median]),
+      [
+        ['ours', 1, 20 / 12],
+        ['ours', 2, 30 / 8],
+        ['theirs', 1, 1],
+        ['theirs', 2, 1],
+      ],
+    )
+    const spoilt = rows.some(({ disturbed }) => disturbed)
+    assert.deepEqual(best && [best.ours, best.theirs, best.ratio.median], spoilt ? undefined : [2, 1, 30 / 12])
   })
 
   it('ends in the middle of a text when it is aborted', async () => {
@@ -62,22 +97,17 @@ describe('decoding beside a peer', () => {
         return model.embed(...args)
       },
     }
-    const options = { prompts: ['Once'], maxNewTokens: 100, models: [counting], threads: [1] }
-    await assert.rejects(benchPeers(peer(-1), { ...options, signal: controller.signal }), { code: 'ERR_ABORTED' })
+    const sides = besideLlamaCpp(peer(-1), { models: [counting], threads: [1] })
+    const options = { prompts: ['Once'], maxNewTokens: 100, signal: controller.signal }
+    await assert.rejects(benchPeers(sides, options), { code: 'ERR_ABORTED' })
     assert.ok(embedded < 10, `${embedded} passes`)
   })
 
-  it('says what to install where llama.cpp is not', async () => {
-    const before = process.cwd()
-    process.chdir('/')
-    try {
-      await assert.rejects(openLlamaCpp('no.gguf', { contextSize: 64 }), (error: Error) => {
-        // Where bench/peers is installed the package is found, and finds no file.
-        return /npm install node-llama-cpp/.test(error.message) || /no\.gguf/.test(error.message)
-      })
-    } finally {
-      process.chdir(before)
-    }
+  it('says what to install where a package is not', () => {
+    assert.throws(() => packageFolder('no-such-package'), {
+      code: 'ERR_BACKEND_UNAVAILABLE',
+      message: /no-such-package is not installed: run "npm install no-such-package" in your project, or "npm ci"/,
+    })
   })
 })
 
@@ -92,5 +122,16 @@ describe('processor time', () => {
     assert.ok(result > 0 && wall > 0)
     assert.ok(cpu >= 200, `${cpu} ms`)
     assert.ok(others >= 0 && others <= 1.05, `${others}`)
+  })
+
+  it('counts helpers as its own', async () => {
+    let taken = 1000
+    const helpers = async (): Promise<number> => taken
+    const work = async (): Promise<void> => {
+      taken += 1e6
+    }
+    const { cpu, others } = await withCpuUse(work, { helpers })
+    assert.ok(cpu >= 1e6, `${cpu} ms`)
+    assert.equal(others, 0)
   })
 })

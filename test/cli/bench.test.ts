@@ -64,15 +64,17 @@ describe('drafthorse bench', () => {
       [1, 2, 4, 5, 8],
     )
     assert.equal(report.passCosts[0].ratio, 1)
+    assert.equal(report.products.only, 'products')
+    assert.ok(report.products.ms.median > 0)
     assert.equal(report.prefill.tokens, 8)
     assert.ok(report.prefill.tokensPerSecond.median > 0)
     // The matrices of twelve layers.
     const products = (report.prefill.productsPerSecond * 1e9) / report.prefill.tokensPerSecond.median
     assert.equal(Math.round(products), 12 * (2 * 256 * 256 + 2 * 128 * 256 + 3 * 256 * 768))
     assert.ok(report.limits.streamed > 0 && report.limits.f32 > 0)
-    // Every weight is read once for a token; the embedded model's run as they are stored, as bf16.
+    // Every weight is read once for a token; the embedded model's run as q8_0, 34 bytes for 32 of them.
     const bytes = (report.gigabytesPerSecond * 1e9) / plain.tokensPerSecond.median
-    assert.ok(Math.abs(bytes / 21e6 - 1) < 0.02, `${bytes} bytes`)
+    assert.ok(Math.abs(bytes / ((10.5e6 * 34) / 32) - 1) < 0.01, `${bytes} bytes`)
     assert.equal(report.passCosts[0].operations, undefined)
   })
 
@@ -178,6 +180,13 @@ describe('drafthorse bench', () => {
     const { code, stderr } = await run(['bench', 'payoff', '--shape', 'gpt-7'])
     assert.equal(code, 1)
     assert.match(stderr, /smollm2-135m/)
+  })
+
+  it('peers refuses a model that peers do not read, and beside wllama a backend of another kind', async () => {
+    const stories = await run(['bench', 'peers', '--peer', 'wllama'])
+    assert.deepEqual([stories.code, /wllama reads GGUF/.test(stories.stderr)], [1, true], stories.stderr)
+    const other = await run(['bench', 'peers', '--peer', 'wllama', '--model', 'x.gguf', '--backend', 'reference'])
+    assert.deepEqual([other.code, /the backend is wasm, not reference/.test(other.stderr)], [1, true], other.stderr)
   })
 
   it('limits has figures for each number of threads', async () => {

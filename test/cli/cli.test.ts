@@ -38,7 +38,7 @@ describe('drafthorse on the command line', () => {
   it('continues a text as the oracle does, drafting or not', async () => {
     const [golden] = JSON.parse(await readFile(oracle, 'utf8'))
     for (const draft of ['skip', 'none']) {
-      const { code, stdout } = await run(['generate', golden.prompt, '--draft', draft])
+      const { code, stdout } = await run(['generate', golden.prompt, '--draft', draft, '--dtype', 'bf16'])
       assert.equal(code, 0)
       assert.equal(stdout, `${golden.greedy_text}\n`)
     }

@@ -11,31 +11,33 @@ export interface Ended {
   readonly stderr: string
 }
 
-type Kill = (signal: NodeJS.Signals) => void
-
-/** Runs the program to its end, in the folder `cwd`; `onOutput` sees standard output grow. */
+/**
+ * Runs the program to its end, in the folder `cwd`, with `env` over the environment; `onOutput` sees standard output grow,
+ * and `onStart` gets what sends signals.
+ */
 export function run(
   args: readonly string[],
   {
     input = '',
     cwd,
-    onStart,
+    env,
     onOutput,
+    onStart,
   }: {
     input?: string
     cwd?: string
-    onStart?: (kill: Kill) => void
-    onOutput?: (all: string, kill: Kill) => void
+    env?: Readonly<Record<string, string>>
+    onOutput?: (all: string, kill: (signal: NodeJS.Signals) => void) => void
+    onStart?: (kill: (signal: NodeJS.Signals) => void) => void
   } = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, FORCE_COLOR: '' } })
-    const kill: Kill = (signal) => void child.kill(signal)
-    onStart?.(kill)
+    const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, FORCE_COLOR: '', ...env } })
+    onStart?.((signal) => void child.kill(signal))
     const ended = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       ended.stdout += text
-      onOutput?.(ended.stdout, kill)
+      onOutput?.(ended.stdout, (signal) => void child.kill(signal))
     })
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       ended.stderr += text

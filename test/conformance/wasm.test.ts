@@ -1,9 +1,10 @@
 // The wasm backend: every conformance case on one, two and three threads, the golden checkpoints, identity and memory.
 import assert from 'node:assert/strict'
-import { loadModel } from 'drafthorse'
+import { generate, loadModel } from 'drafthorse'
 import { allCases, defaultSeed, runCase } from 'drafthorse/conformance'
 import { type Backend, openBackend } from 'drafthorse/engine'
 import { wasm } from 'drafthorse/engine/wasm'
+import { edited } from '../checkpoints.ts'
 import { matchGolden, speculateEqually, stayLevel } from '../engine/tfjs/checks.ts'
 import { nodeFiles } from '../engine/tfjs/files-node.ts'
 import { golden } from '../golden.ts'
@@ -66,6 +67,24 @@ describe('wasm', () => {
       await backend.dispose()
     })
   }
+
+  it('fills a context of 8192 tokens the same on one thread and, drafting, on two', async () => {
+    const files = await edited('llama2-f32', { max_position_embeddings: 8192, eos_token_id: null })
+    const prompt = Array.from({ length: 8100 }, (_, i) => (i * 37 + 11) % 320)
+    const told: (readonly number[])[] = []
+    for (const [threads, draft] of [
+      [1, 'none'],
+      [2, 'skip'],
+    ] as const) {
+      await using model = await loadModel(files, { backend: 'wasm', threads })
+      const skip = draft === 'skip' ? { attention: [2], mlp: [2] } : undefined
+      const { tokens, finishReason } = await generate(model, prompt, { draft, skip, maxNewTokens: 1000 }).result
+      assert.equal(finishReason, 'context')
+      assert.equal(prompt.length + tokens.length, 8192)
+      told.push(tokens)
+    }
+    assert.deepEqual(told[1], told[0])
+  })
 
   it('holds as much memory after a generation as before', async () => {
     const backend = await openBackend('wasm', { threads: 2 })

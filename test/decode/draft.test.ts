@@ -28,11 +28,22 @@ function draftOf(propose: Propose): Draft {
 const hostIds = (tokens: readonly number[]): Proposal => ({ tokens, passes: 0, sublayersRun: 0 })
 
 describe('acceptEqual', () => {
-  it('accepts drafts up to the first that differs', () => {
-    assert.equal(acceptEqual([], [5]), 0)
-    assert.equal(acceptEqual([1, 2, 3], [1, 2, 3, 4]), 3)
-    assert.equal(acceptEqual([1, 2, 3], [1, 9, 3, 4]), 1)
-    assert.equal(acceptEqual([1], Int32Array.of(2, 1)), 0)
+  it("accepts drafts up to the first that differs, adds the model's own, and asks for no more", () => {
+    for (const [drafted, choices, asked] of [
+      [[], [5], 1],
+      [[1, 2, 3], [1, 2, 3, 4], 4],
+      [[1, 2, 3], [1, 9, 3, 4], 2],
+      [[1], [2, 1], 1],
+    ] as const) {
+      const places: number[] = []
+      const tokens = acceptEqual(drafted, (at) => {
+        places.push(at)
+        return choices[at]!
+      })
+      assert.deepEqual(tokens, choices.slice(0, asked))
+      assert.deepEqual(places, [...places.keys()])
+      assert.equal(places.length, asked)
+    }
   })
 })
 

@@ -126,16 +126,38 @@ describe('the embedded model, against transformers', () => {
     golden()
   })
 
-  it('gives the tokens of a story the same log-probabilities within 1e-3', async () => {
-    const { prompt_ids: prompt, greedy_ids, logprobs } = stories[5]!
-    const story = greedy_ids.slice(0, 40)
-    const { vocabSize } = model.config
-    const logits = await model.logits([...prompt, ...story.slice(0, -1)])
-    for (const [i, id] of story.entries()) {
+  /** The log-probability of each token of a story, and whether it is the one that the model would choose. */
+  async function judge(teller: Model, { prompt_ids: prompt, greedy_ids: story }: Story) {
+    const { vocabSize } = teller.config
+    const logits = await teller.logits([...prompt, ...story.slice(0, -1)])
+    return story.map((id, i) => {
       const row = logits.subarray((prompt.length - 1 + i) * vocabSize, (prompt.length + i) * vocabSize)
       const logSumExp = Math.log(row.reduce((sum, logit) => sum + Math.exp(logit), 0))
-      assert.ok(Math.abs(row[id]! - logSumExp - logprobs[i]!) <= limit, `token ${i}: ${row[id]! - logSumExp}`)
+      return { logProbability: row[id]! - logSumExp, chosen: argmax(row) === id }
+    })
+  }
+
+  it('gives the tokens of a story the same log-probabilities within 1e-3', async () => {
+    const story = stories[5]!
+    for (const [i, { logProbability }] of (await judge(model, story)).entries()) {
+      assert.ok(Math.abs(logProbability - story.logprobs[i]!) <= limit, `token ${i}: ${logProbability}`)
     }
     golden()
+  })
+
+  it('runs as q8_0 unasked, chooses 99 % of the tokens then, and finds the stories as likely', async () => {
+    await using unasked = await loadModel('stories')
+    assert.equal(unasked.summary.running.q8_0, model.summary.stored.bf16! - unasked.summary.running.f32!)
+    let [tokens, chosen, difference] = [0, 0, 0]
+    for (const story of stories) {
+      for (const [i, token] of (await judge(unasked, story)).entries()) {
+        tokens++
+        if (token.chosen) chosen++
+        difference += token.logProbability - story.logprobs[i]!
+      }
+      golden()
+    }
+    assert.ok(chosen / tokens >= 0.99, `${chosen} of ${tokens} tokens`)
+    assert.ok(Math.abs(difference / tokens) <= limit, `${difference / tokens} more likely a token`)
   })
 })

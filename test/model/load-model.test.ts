@@ -40,6 +40,7 @@ describe('loadModel', () => {
     assert.equal(model.hasTokenizer, true)
     assert.ok(model.skip && model.skip.attention.length > 0)
     assert.equal(model.summary.stored.bf16, model.backend.memory().tensors)
+    assert.deepEqual(model.summary.running, { f32: model.summary.stored.bf16 })
   })
 
   it('counts parameters and types', async () => {

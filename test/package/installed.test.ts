@@ -93,6 +93,14 @@ describe('installed package', function () {
     assert.equal(result.stdout.trim(), readJson('package.json').version)
   })
 
+  it('pull says which package it needs', () => {
+    const command = join(installed, readJson('package.json').bin.drafthorse)
+    const env = { ...process.env, HF_HOME: folder, HF_ENDPOINT: 'http://127.0.0.1:9', HF_HUB_OFFLINE: '' }
+    const result = spawnSync(process.execPath, [command, 'pull', 'owner/name'], { cwd: folder, encoding: 'utf8', env })
+    assert.equal(result.status, 1)
+    assert.match(result.stderr, /^error: pulling needs the package @huggingface\/hub.*"npm install @huggingface\/hub"/)
+  })
+
   for (const resolution of ['nodenext', 'bundler'] as const) {
     it(`its types compile in a strict project with moduleResolution ${resolution}`, () => {
       const subpaths = Object.keys(readJson('package.json').exports).filter((path) => !/\.json$|\*/.test(path))

@@ -7,14 +7,7 @@ import { projectFiles, read } from './files.ts'
 const layers = ['engine', 'model', 'decode', 'search', 'index', 'bench', 'web', 'cli']
 
 /** The only sources that may import `node:` modules: the command line, the build, and what is for Node alone. */
-const nodeAllowed = [
-  /^cli\//,
-  /^bench\//,
-  /^model\/load\/files-node\.ts$/,
-  /^engine\/tfjs\/platform-node\.ts$/,
-  /^engine\/wasm\/(platform|worker)-node\.ts$/,
-  /^engine\/wasm\/kernels\/build\.mjs$/,
-]
+const nodeAllowed = [/^cli\//, /^bench\//, /-node\.ts$/, /^engine\/wasm\/kernels\/build\.mjs$/]
 
 /** Sources that may be longer than `maxLines`, each with the reason. */
 const maxLines = 300

@@ -1,24 +1,18 @@
 // Runs a trial in a headless Chromium, which computes with SwiftShader: WebGL and WebGPU without a graphics card.
-import { existsSync } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'
+import { chromiumPlaces, findChromium, quietFlags } from '../../bench/chromium.ts'
 import { openPage } from './page.ts'
 import type { Launch } from './remote.ts'
 import type { TrialEvent, TrialKey } from './trial.ts'
 
-/** Where Chromium and Chrome are on Linux, with the Vulkan driver of SwiftShader in the same folder. */
-const places = [
-  { folder: '/usr/lib/chromium', program: 'chromium' },
-  { folder: '/opt/google/chrome', program: 'chrome' },
-] as const
-
+/** The Vulkan driver of SwiftShader, in the browser's folder. */
 const driver = 'vk_swiftshader_icd.json'
-const found = places.find(({ folder, program }) => [program, driver].every((file) => existsSync(`${folder}/${file}`)))
+const found = findChromium({ beside: driver })
 
 /** Why nothing can run on Chromium or its SwiftShader here, or nothing. */
 export function missingChromium(): string | undefined {
   if (found) return undefined
-  const wanted = places.map(({ folder, program }) => `${folder}/${program}`).join(' or ')
-  return `there is no ${wanted} with ${driver} beside it: run "apt-get install chromium"`
+  return `there is no ${chromiumPlaces} with ${driver} beside it: run "apt-get install chromium"`
 }
 
 /** What makes Dawn, in a process of its own, find SwiftShader. */
@@ -26,15 +20,6 @@ export function swiftShader(scratch: string): Readonly<Record<string, string>> {
   const folder = found?.folder ?? ''
   return { LD_LIBRARY_PATH: folder, VK_ICD_FILENAMES: `${folder}/${driver}`, XDG_RUNTIME_DIR: scratch }
 }
-
-const quiet = [
-  '--no-sandbox',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 
 const softwareGraphics = [
   '--enable-unsafe-swiftshader',
@@ -45,8 +30,7 @@ const softwareGraphics = [
 
 /** Headless, with more flags. */
 export function launchChromium(flags: readonly string[] = []): Promise<Browser> {
-  const executablePath = `${found?.folder}/${found?.program}`
-  return chromium.launch({ executablePath, args: [...quiet, ...flags], timeout: 60_000 })
+  return chromium.launch({ executablePath: `${found?.program}`, args: [...quietFlags, ...flags], timeout: 60_000 })
 }
 
 export function inBrowser(key: TrialKey): Launch {

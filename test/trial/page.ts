@@ -4,9 +4,10 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { fromFolder, type Site, serve } from '../../bench/site.ts'
 import { nodeFiles } from '../engine/tfjs/files-node.ts'
 import { peers } from '../engine/tfjs/peers.ts'
-import { fromFolder, type Site, serve, viteBuild } from './site.ts'
+import { viteBuild } from './vite-build.ts'
 
 /** What the page may fetch of the repository. */
 const served = /^(models\/stories|test\/oracles\/hf)\/[\w./-]*$/

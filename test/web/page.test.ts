@@ -4,9 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { generate, loadModel } from 'drafthorse'
 import type { Browser, Page } from 'playwright-core'
+import type { Site } from '../../bench/site.ts'
 import { skipUnless, skipUnlessPossible } from '../skip.ts'
 import { launchChromium, missingChromium } from '../trial/browser.ts'
-import type { Site } from '../trial/site.ts'
 import { type App, type BuiltPage, createApp } from './site.ts'
 
 const newTokens = 80
@@ -19,7 +19,7 @@ type Runs = readonly (readonly [source: string, text: string])[]
 const joined = (runs: Runs): string => runs.map(([, text]) => text).join('')
 
 async function tellInNode(prompt: string, draft: 'none' | 'skip'): Promise<Runs> {
-  await using model = await loadModel('stories', { backend: 'wasm', threads: 1 })
+  await using model = await loadModel('stories', { backend: 'wasm', dtype: 'bf16', threads: 1 })
   const runs: [string, string][] = [['prompt', prompt]]
   for await (const event of generate(model, prompt, { draft, maxNewTokens: newTokens })) {
     if (event.type !== 'token' || event.text === '') continue

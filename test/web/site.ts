@@ -2,10 +2,11 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fromFolder, type Site, serve } from '../../bench/site.ts'
 import config from '../../web/vite.config.ts'
 import { root } from '../package/files.ts'
 import { installPacked } from '../package/install.ts'
-import { fromFolder, type Site, serve, viteBuild } from '../trial/site.ts'
+import { viteBuild } from '../trial/vite-build.ts'
 
 export interface BuiltPage {
   /** The folder that holds the site. */

@@ -120,7 +120,7 @@ describe('openCheckpoint', () => {
       /neither "model\.safetensors" nor "model\.safetensors\.index\.json" nor TensorFlow\.js's "model\.json"/,
     )
     await fails(() => openCheckpoint(join(hf, 'none')), 'ERR_NOT_FOUND', /none/)
-    await fails(() => openCheckpoint('owner/name'), 'ERR_NOT_FOUND', /does not download/)
+    await fails(() => openCheckpoint('owner/name'), 'ERR_NOT_FOUND', /drafthorse pull owner\/name/)
     await fails(
       () => openCheckpoint(repository('test/oracles')),
       'ERR_NOT_FOUND',

@@ -21,13 +21,13 @@ const isInstalled = existsSync(join(peers, 'node_modules/node-llama-cpp/dist/ind
 async function llamaCpp(
   file: string,
   { texts, prompts, maxNewTokens }: { texts: readonly string[]; prompts: readonly number[][]; maxNewTokens: number },
-): Promise<{ encoded: number[][]; continued: number[][] }> {
+): Promise<{ encoded: number[][]; continued: (readonly (number | undefined)[])[] }> {
   const before = process.cwd()
   process.chdir(peers)
   try {
     const llama = await openLlamaCpp(file, { contextSize: 256 })
     try {
-      const continued: number[][] = []
+      const continued: (readonly (number | undefined)[])[] = []
       for (const ids of prompts) continued.push((await llama.decode(ids, { threads: 1, maxNewTokens })).tokens)
       return { encoded: texts.map((text) => llama.encode(text)), continued }
     } finally {
@@ -42,7 +42,11 @@ async function llamaCpp(
  * Compares what llama.cpp says with what we say, up to the first token that is chosen by a narrow margin: llama.cpp rounds
  * activations in its own ways, which depend on the processor.
  */
-async function assertSame(model: Model, prompt: readonly number[], theirs: readonly number[]): Promise<void> {
+async function assertSame(
+  model: Model,
+  prompt: readonly number[],
+  theirs: readonly (number | undefined)[],
+): Promise<void> {
   const options = { maxNewTokens: theirs.length, draft: 'none', ignoreEos: true } as const
   const { tokens } = await generate(model, prompt, options).result
   const { vocabSize } = model.config

@@ -1,33 +1,23 @@
-// Builds a page with Vite, and serves what it is made of to a browser on this machine.
-import { execFile } from 'node:child_process'
+// Serves what a page is made of to a browser on this machine.
+
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
-import { dirname, join, normalize, sep } from 'node:path'
-import { promisify } from 'node:util'
+import { join, normalize, sep } from 'node:path'
 
 const types: Readonly<Record<string, string>> = {
   html: 'text/html',
   js: 'text/javascript',
+  mjs: 'text/javascript',
   json: 'application/json',
   css: 'text/css',
   wasm: 'application/wasm',
 }
 
-/**
- * Runs `vite build` with more arguments, and returns what it says, but for plain information. In a process of its own, for
- * Vite does not work with the loader that mocha's has.
- */
-export async function viteBuild(args: readonly string[], { cwd }: { cwd?: string } = {}): Promise<string> {
-  const require = createRequire(import.meta.url)
-  const vite = join(dirname(require.resolve('vite/package.json')), 'bin/vite.js')
-  const { stdout, stderr } = await promisify(execFile)(
-    process.execPath,
-    [vite, 'build', '--emptyOutDir', '--logLevel', 'warn', ...args],
-    { timeout: 120_000, cwd },
-  )
-  return stdout + stderr
+/** Headers with which a page may share memory with its workers. */
+export const isolation: Readonly<Record<string, string>> = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
 }
 
 export interface Site {
@@ -42,9 +32,9 @@ export async function serve(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Site> {
   const server = createServer(async ({ url = '/' }, response) => {
-    const path = decodeURIComponent(new URL(url, 'http://localhost').pathname).slice(1) || 'index.html'
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     try {
+      const path = decodeURIComponent(new URL(url, 'http://localhost').pathname).slice(1) || 'index.html'
       if (normalize(path).split(sep).includes('..')) throw new Error(`${path} is not served`)
       const body = await content(path)
       response.setHeader('content-type', types[path.split('.').at(-1)!] ?? 'application/octet-stream')

@@ -1,0 +1,39 @@
+// Randomness as a pure function: of a seed, a stream, a position and a token, with no state in between. So it does not matter
+// who asks, how often, or in which order: a draft and the model that verifies it meet the same noise.
+
+import { log } from './elementary.ts'
+
+/** What the randomness is for; streams of one seed have nothing to do with each other. */
+export const streams = { sample: 0 } as const
+
+/** The noise of all tokens at one position. */
+export interface Noise {
+  /** 32 random bits. */
+  bits(token: number): number
+  /** Standard Gumbel noise, finite: from -3.2 to 22.9. */
+  gumbel(token: number): number
+}
+
+/** `seed` is a whole number of 53 bits at most, `position` the place in the whole sequence of the token that is drawn. */
+export function noiseAt(seed: number, stream: number, position: number): Noise {
+  const low = mix((seed >>> 0) ^ 0x243f6a88)
+  const high = mix(Math.floor(seed / 2 ** 32) ^ low ^ 0x13198a2e)
+  const a = mix(Math.imul(stream + 1, 0x9e3779b1) ^ high)
+  const first = mix(position ^ a)
+  const second = mix(first ^ low ^ 0x03707344) ^ high
+
+  const bits = (token: number): number => mix(mix(token + first) ^ second)
+  return { bits, gumbel: (token) => gumbelOf(bits(token)) }
+}
+
+/** Of the uniform `1 - (bits + 1/2) / 2^32`, which is neither 0 nor 1. */
+export function gumbelOf(bits: number): number {
+  return -log(-log(1 - (bits + 0.5) / 2 ** 32))
+}
+
+/** Every bit of a 32-bit word depends on all bits of another (constants by Chris Wellons' search for the least bias). */
+function mix(x: number): number {
+  x = Math.imul(x ^ (x >>> 16), 0x7feb352d)
+  x = Math.imul(x ^ (x >>> 15), 0x846ca68b)
+  return (x ^ (x >>> 16)) >>> 0
+}
