@@ -4,6 +4,7 @@ import { memoryFiles } from '../../model/load/files.ts'
 import { convertModel } from '../../model/save/convert.ts'
 import { memorySink } from '../../model/save/sink.ts'
 import { json, repository, safetensors } from '../model/load/fixtures.ts'
+import { byteTokenizer } from '../model/save/byte-tokenizer.ts'
 
 export interface Seed {
   readonly files: Readonly<Record<string, Uint8Array>>
@@ -31,28 +32,19 @@ const config = {
   torch_dtype: 'float32',
 }
 
-/** Bytes, and merges of some letters. */
-function byteLevelTokenizer(): object {
-  const shown = (byte: number): boolean => /^[!-~\u00a1-\u00ac\u00ae-\u00ff]$/.test(String.fromCharCode(byte))
-  const bytes = Array.from({ length: 256 }, (_, byte) => byte)
-  const hidden = bytes.filter((byte) => !shown(byte))
-  const tokens = bytes.map((byte) => String.fromCharCode(shown(byte) ? byte : 256 + hidden.indexOf(byte)))
-  const merges = ['t h', 'th e', 'o n', 'i n', 'in g', 'c e', 'on ce', '\u0120 a', '\u0120 the']
-  const all = [...tokens, ...merges.map((merge) => merge.replace(' ', ''))]
+/** Bytes, merges of some letters, and a token that texts begin with. */
+function tokenizer(): object {
   return {
+    ...byteTokenizer(['t h', 'th e', 'o n', 'i n', 'in g', 'c e', 'on ce', '\u0120 a', '\u0120 the']),
     added_tokens: [
       { id: 290, content: '<s>', special: true, single_word: false, lstrip: false, rstrip: false, normalized: false },
     ],
-    normalizer: null,
-    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, use_regex: true },
     post_processor: {
       type: 'TemplateProcessing',
       single: [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
       pair: [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 1 } }],
       special_tokens: { '<s>': { id: '<s>', ids: [290], tokens: ['<s>'] } },
     },
-    decoder: { type: 'ByteLevel' },
-    model: { type: 'BPE', vocab: Object.fromEntries(all.map((token, id) => [token, id])), merges },
   }
 }
 
@@ -97,7 +89,7 @@ export function folderSeed(): Seed {
     files: {
       'config.json': json(config),
       'generation_config.json': json({ eos_token_id: [0, 1] }),
-      'tokenizer.json': json(byteLevelTokenizer()),
+      'tokenizer.json': json(tokenizer()),
       'tokenizer_config.json': json({ bos_token: '<s>', additional_special_tokens: ['<s>'] }),
       'skip_layers.json': json({ x: { attention: [0], mlp: [] } }),
       'model.safetensors': weights(),
