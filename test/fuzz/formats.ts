@@ -18,6 +18,7 @@ import {
   shardedSeed,
   tfjsSeed,
   tokenizerOf,
+  weightsSeed,
 } from './seeds.ts'
 
 /** What may be damaged, by what, and how often of a hundred. */
@@ -40,7 +41,7 @@ async function seedsOf(format: Format): Promise<readonly { seed: Seed; targets: 
         ['model-00001-of-00002.safetensors', damagedHeader, 40],
       ]
       return [
-        { seed: folderSeed(), targets: weights },
+        { seed: weightsSeed(), targets: weights },
         { seed: await shardedSeed(), targets: sharded },
       ]
     }

@@ -84,17 +84,24 @@ export function llama2cSeed(): Seed {
   return { files: { 'x.bin': bytes, 'tok512.bin': tokenizer }, file: 'x.bin' }
 }
 
-export function folderSeed(): Seed {
+/** Without a tokenizer, which takes most of the time that a case does. */
+export function weightsSeed(): Seed {
   return {
     files: {
       'config.json': json(config),
       'generation_config.json': json({ eos_token_id: [0, 1] }),
-      'tokenizer.json': json(tokenizer()),
-      'tokenizer_config.json': json({ bos_token: '<s>', additional_special_tokens: ['<s>'] }),
       'skip_layers.json': json({ x: { attention: [0], mlp: [] } }),
       'model.safetensors': weights(),
     },
   }
+}
+
+export function folderSeed(): Seed {
+  const tokenizerFiles = {
+    'tokenizer.json': json(tokenizer()),
+    'tokenizer_config.json': json({ bos_token: '<s>', additional_special_tokens: ['<s>'] }),
+  }
+  return { files: { ...weightsSeed().files, ...tokenizerFiles } }
 }
 
 /** The seed in another format. */
@@ -104,10 +111,10 @@ async function inFormat(seed: Seed, options: Parameters<typeof convertModel>[2])
   return options?.format === 'gguf' ? { files: sink.files, file: 'x.gguf' } : { files: sink.files }
 }
 
-export const shardedSeed = (): Promise<Seed> => inFormat(folderSeed(), { shardBytes: 20_000 })
+export const shardedSeed = (): Promise<Seed> => inFormat(weightsSeed(), { shardBytes: 20_000 })
 export const ggufSeed = (): Promise<Seed> => inFormat(folderSeed(), { format: 'gguf', dtype: 'q8_0' })
 /** With SentencePiece's vocabulary. */
 export const scoredGgufSeed = (): Promise<Seed> => inFormat(llama2cSeed(), { format: 'gguf' })
 export const tfjsSeed = (): Promise<Seed> =>
-  inFormat(folderSeed(), { format: 'tfjs', dtype: 'uint8', shardBytes: 9000 })
+  inFormat(weightsSeed(), { format: 'tfjs', dtype: 'uint8', shardBytes: 9000 })
 export const tokenizerOf = (seed: Seed): Promise<Seed> => inFormat(seed, {})
