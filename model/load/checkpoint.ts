@@ -46,12 +46,12 @@ export interface Checkpoint {
   readonly tokenizer: Tokenizer | undefined
   /** The set in skip_layers.json beside the weights, if there is one for this model. */
   readonly skip: SkipSet | undefined
+  /** The types in which it runs unasked, where more is known of it than what its file loses nothing in. */
+  readonly runsAs?: readonly WeightDType[]
   /** The head of a GGUF file. */
   readonly gguf?: ParsedGguf
   /** Reads what stands beside the weights. Throws {@link ModelFormatError}. */
   documents(): Promise<ModelDocuments>
-  /** The types in which it runs unasked, where more is known of it than what its file loses nothing in. */
-  readonly runsAs?: readonly WeightDType[]
   /** Closing twice does nothing. */
   close(): Promise<void>
 }
