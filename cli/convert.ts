@@ -13,7 +13,7 @@ export function convertCommand(): Command {
   const dtypes = [...new Set<ConversionDType>(Object.values(conversionTypes).flat())]
   return new Command('convert')
     .description('write a model in another format: safetensors, GGUF for llama.cpp, or TensorFlow.js weights')
-    .argument('<source>', 'stories (embedded), or the path of a model')
+    .argument('<source>', '"stories" (embedded), the path of a model, or OWNER/NAME of one that was pulled')
     .argument('<out>', 'the folder to write, or, with a name that ends in .gguf, the file')
     .addOption(new Option('--format <name>', 'what to write (default: by <out>)').choices(Object.keys(conversionTypes)))
     .addOption(new Option('--dtype <type>', 'the type of weights (default: what loses nothing)').choices(dtypes))

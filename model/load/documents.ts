@@ -30,7 +30,7 @@ export async function ggufDocuments(
   const beside = await tokenizerBeside(files)
   const tokenizer =
     beside ?? (own && { json: own.json, config: { ...namedTokens(own.json, metadata), ...asFields(own.config) } })
-  return { config: { ...config, ...shortNumbers(config) }, generationConfig: undefined, tokenizer }
+  return { config: shortNumbers(config), generationConfig: undefined, tokenizer }
 }
 
 async function tokenizerBeside(files: ModelFiles): Promise<TokenizerFiles | undefined> {
@@ -70,7 +70,8 @@ function shortNumbers(config: JsonObject): JsonObject {
     }
     return value
   }
-  const isFloat = (value: unknown): value is number => typeof value === 'number' && Math.fround(value) === value
+  const isFloat = (value: unknown): value is number =>
+    typeof value === 'number' && !Number.isInteger(value) && Math.fround(value) === value
   return Object.fromEntries(
     Object.entries(config).map(([key, value]) => [
       key,

@@ -64,6 +64,9 @@ const { text: textType, array: arrayType } = valueTypes
 /** The format's own limit. */
 const mostAxes = 4
 
+/** What is believed: well above any model, and little enough that what is kept of each takes less than 64 MiB. */
+const most = { values: 2 ** 16, tensors: 2 ** 17, items: 2 ** 22 } as const
+
 export type GgufScalar = number | boolean | string
 
 /** An array of the metadata, not read yet. */
@@ -160,6 +163,11 @@ async function readCounts(head: Reader): Promise<{ tensors: number; values: numb
   }
   const tensors = await head.size('the number of tensors', 24)
   const values = await head.size('the number of metadata values', 13)
+  if (tensors > most.tensors || values > most.values) {
+    throw head.error(
+      `it has ${tensors} tensors and ${values} metadata values; at most ${most.tensors} and ${most.values} are read`,
+    )
+  }
   return { tensors, values }
 }
 
@@ -245,6 +253,7 @@ async function readArray(head: Reader, where: string): Promise<GgufArray> {
   return {
     length,
     async read() {
+      if (length > most.items) throw head.error(`${where} has ${length} items; at most ${most.items} are read`)
       const view = await head.again(start, end)
       return type === textType
         ? textsIn(view, length)

@@ -62,6 +62,11 @@ export function asObject(value: unknown, where: string): JsonObject {
   return value
 }
 
+/** The items of a value that may be a list; none of anything else. */
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
 /** A value from a file for a message: as JSON, short, without control characters. */
 export function quote(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value)

@@ -4,9 +4,10 @@
 import { ModelFormatError } from '../../engine/errors.ts'
 import type { LlamaConfig } from '../config.ts'
 import { cuts, kinds } from '../load/gguf-tokenizer.ts'
-import { asObject, isObject, type JsonObject, quote } from '../load/json.ts'
+import { asObject, isObject, type JsonObject, listOf, quote } from '../load/json.ts'
 import { byteToken, mergesOf, type TokenizerFiles } from '../load/sentencepiece.ts'
 import { flagValue, floatsValue, type GgufValue, textsValue, textValue, wholesValue, wholeValue } from './gguf.ts'
+import { cutOf } from './gguf-cut.ts'
 
 type Metadata = Map<string, GgufValue>
 
@@ -135,32 +136,6 @@ function byteLevel(
       ['tokenizer.ggml.merges', textsValue(merges.map((merge) => merge.join(' ')))],
     ],
   }
-}
-
-/** llama.cpp's name of a way to cut texts. */
-function cutOf(preTokenizer: unknown): string | undefined {
-  const wanted = JSON.stringify(stepsOf(preTokenizer))
-  return Object.keys(cuts).find((name) => JSON.stringify(cuts[name]!.steps.map(canonical)) === wanted)
-}
-
-function stepsOf(step: unknown): unknown[] {
-  if (!isObject(step)) return []
-  return step['type'] === 'Sequence' ? listOf(step['pretokenizers']).flatMap(stepsOf) : [canonical(step)]
-}
-
-/** What counts in a step of a pre-tokenizer, in one form. */
-function canonical(step: object): unknown {
-  const { type, ...how } = step as JsonObject // of any JSON object
-  if (type === 'ByteLevel') return [type, how['use_regex'] ?? true, how['add_prefix_space'] ?? true]
-  if (type === 'Digits') return [type, how['individual_digits'] ?? false]
-  const pattern = isObject(how['pattern']) ? how['pattern']['Regex'] : undefined
-  return [type, typeof pattern === 'string' ? spelledOut(pattern) : pattern, how['behavior'], how['invert'] ?? false]
-}
-
-/** A pattern with `(?i:...)` in both cases: `'s` as `'[sS]`. */
-function spelledOut(pattern: string): string {
-  const both = (letters: string): string => letters.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`)
-  return pattern.replace(/\(\?i:([^()]*)\)/g, (_, inside: string) => both(inside))
 }
 
 const space = '\u2581'
@@ -296,8 +271,4 @@ function aroundTexts(content: JsonObject, where: string): { before?: number; aft
 
 function typeOf(part: unknown): unknown {
   return isObject(part) ? part['type'] : undefined
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : []
 }

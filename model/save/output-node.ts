@@ -2,9 +2,10 @@
 
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, extname, join, relative, resolve } from 'node:path'
+import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ArgumentError, NotFoundError } from '../../engine/errors.ts'
+import { embeddedName } from '../load/embedded.ts'
 import type { ModelFiles } from '../load/files.ts'
 import type { ModelSink } from './sink.ts'
 
@@ -89,10 +90,13 @@ async function checkTarget(
 
 /** Throws where the output would take the place of what is read. */
 async function checkApart(target: string, source: string | URL): Promise<void> {
+  if (source === embeddedName) return
   const path = typeof source === 'string' ? source : fileURLToPath(source)
-  const from = await realpath(path).catch(() => undefined) // a name, like "stories", or something missing
+  const from = await realpath(path).catch(() => undefined) // a name of the hub, or something missing
   const to = await realpath(target).catch(() => target)
-  const isInside = from !== undefined && !relative(to, from).startsWith('..')
+  if (from === undefined) return
+  const way = relative(to, from)
+  const isInside = way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
   if (isInside) throw new ArgumentError(`${path} is what is read; choose another place to write to`)
 }
 

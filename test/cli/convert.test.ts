@@ -19,7 +19,7 @@ describe('drafthorse convert', () => {
     const { code, stdout, stderr } = await run(['convert', 'stories', file])
     assert.equal(code, 0, stderr)
     assert.match(stdout, /^wrote .*stories\.gguf \(gguf\): tensors 85 as bf16, 25 as f32\n$/)
-    const options = ['--max-new-tokens', '20', '--draft', 'none']
+    const options = ['--max-new-tokens', '20', '--draft', 'none', '--dtype', 'bf16']
     const [first, second] = [
       await run(['generate', 'Once upon', ...options]),
       await run(['generate', 'Once upon', '--model', file, ...options]),

@@ -37,7 +37,7 @@ export function run(
     const ended = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       ended.stdout += text
-      onOutput?.(ended.stdout, kill)
+      onOutput?.(ended.stdout, (signal) => void child.kill(signal))
     })
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       ended.stderr += text

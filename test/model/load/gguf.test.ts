@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { loadModel } from 'drafthorse'
 import { inverseFrequencies } from 'drafthorse/model'
 import fc from 'fast-check'
-import { memoryFiles, memorySource } from '../../../model/load/files.ts'
+import { type ByteSource, memoryFiles, memorySource } from '../../../model/load/files.ts'
 import { parseGguf } from '../../../model/load/gguf.ts'
 import { llamaOf, openGguf } from '../../../model/load/gguf-llama.ts'
 import { argmax, firm, folderOf, readGolden } from '../../checkpoints.ts'
@@ -166,6 +166,35 @@ describe('parseGguf', () => {
       new DataView(bytes.buffer).setBigUint64(at, 2n ** 40n, true)
       await fails(() => parse(bytes), 'ERR_MODEL_FORMAT', /the number of .* is 1099511627776, more than its/)
     }
+  })
+
+  it('refuses counts that no model has, however large the file', async () => {
+    /** A file that is followed by many zeros. */
+    const long = (bytes: Uint8Array): ByteSource => ({
+      name: 'x.gguf',
+      size: 2 ** 40,
+      async read(offset, length) {
+        const piece = new Uint8Array(length)
+        piece.set(bytes.subarray(offset, offset + length))
+        return piece
+      },
+      async close() {},
+    })
+    for (const at of [8, 16]) {
+      const bytes = gguf(raw)
+      new DataView(bytes.buffer).setBigUint64(at, 2n ** 20n, true)
+      await fails(
+        () => parseGguf(long(bytes)),
+        'ERR_MODEL_FORMAT',
+        /has .*1048576.*; at most 131072 and 65536 are read/,
+      )
+    }
+    const count = Buffer.concat([u32(0), u64(2 ** 23)])
+    const file = gguf({ ...raw, metadata: [['bytes', [9, count]]], tensors: [] })
+    const { metadata } = await parseGguf(long(file))
+    const bytes = metadata.get('bytes')
+    assert.ok(typeof bytes === 'object')
+    await fails(() => bytes.read(), 'ERR_MODEL_FORMAT', /"bytes" has 8388608 items; at most 4194304 are read/)
   })
 
   it('refuses a file cut at any byte of its head', async () => {

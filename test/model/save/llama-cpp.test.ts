@@ -13,6 +13,7 @@ import { folderOf, stories260K } from '../../checkpoints.ts'
 import { golden } from '../../golden.ts'
 import { skipUnless } from '../../skip.ts'
 import { repository } from '../load/fixtures.ts'
+import { byteTokenizer } from './byte-tokenizer.ts'
 
 const peers = repository('bench/peers')
 const isInstalled = existsSync(join(peers, 'node_modules/node-llama-cpp/dist/index.js'))
@@ -21,13 +22,13 @@ const isInstalled = existsSync(join(peers, 'node_modules/node-llama-cpp/dist/ind
 async function llamaCpp(
   file: string,
   { texts, prompts, maxNewTokens }: { texts: readonly string[]; prompts: readonly number[][]; maxNewTokens: number },
-): Promise<{ encoded: number[][]; continued: number[][] }> {
+): Promise<{ encoded: number[][]; continued: (readonly (number | undefined)[])[] }> {
   const before = process.cwd()
   process.chdir(peers)
   try {
     const llama = await openLlamaCpp(file, { contextSize: 256 })
     try {
-      const continued: number[][] = []
+      const continued: (readonly (number | undefined)[])[] = []
       for (const ids of prompts) continued.push((await llama.decode(ids, { threads: 1, maxNewTokens })).tokens)
       return { encoded: texts.map((text) => llama.encode(text)), continued }
     } finally {
@@ -42,7 +43,11 @@ async function llamaCpp(
  * Compares what llama.cpp says with what we say, up to the first token that is chosen by a narrow margin: llama.cpp rounds
  * activations in its own ways, which depend on the processor.
  */
-async function assertSame(model: Model, prompt: readonly number[], theirs: readonly number[]): Promise<void> {
+async function assertSame(
+  model: Model,
+  prompt: readonly number[],
+  theirs: readonly (number | undefined)[],
+): Promise<void> {
   const options = { maxNewTokens: theirs.length, draft: 'none', ignoreEos: true } as const
   const { tokens } = await generate(model, prompt, options).result
   const { vocabSize } = model.config
@@ -61,18 +66,7 @@ async function assertSame(model: Model, prompt: readonly number[], theirs: reado
 /** A model with a tokenizer of bytes: llama.cpp through this package wants one. */
 async function withTokenizer(path: string): Promise<ModelFiles> {
   const files = await openFiles(path)
-  // The 256 characters that stand for bytes: those that show, and others from U+0100 on.
-  const shown = (byte: number): boolean => /^[!-~\u00a1-\u00ac\u00ae-\u00ff]$/.test(String.fromCharCode(byte))
-  const bytes = Array.from({ length: 256 }, (_, byte) => byte)
-  const hidden = bytes.filter((byte) => !shown(byte))
-  const vocab = bytes.map((byte) => [String.fromCharCode(shown(byte) ? byte : 256 + hidden.indexOf(byte)), byte])
-  const json = {
-    added_tokens: [],
-    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, use_regex: true },
-    decoder: { type: 'ByteLevel' },
-    model: { type: 'BPE', vocab: Object.fromEntries(vocab), merges: [] },
-  }
-  const content = new TextEncoder().encode(JSON.stringify(json))
+  const content = new TextEncoder().encode(JSON.stringify(byteTokenizer()))
   return {
     ...files,
     open: async (file) => (file === 'tokenizer.json' ? memorySource(file, content) : files.open(file)),
