@@ -7,6 +7,7 @@ import { defaultBackend, openBackend } from '../engine/open.ts'
 import { expectOptions } from '../engine/options.ts'
 import { createTurn } from '../engine/turn.ts'
 import { advance, createSequence, type Sequence } from './cache.ts'
+import { type Chat, createChat } from './chat.ts'
 import type { LlamaConfig } from './config.ts'
 import { createLlama, type Llama } from './llama.ts'
 import { type Checkpoint, openCheckpoint } from './load/checkpoint.ts'
@@ -35,6 +36,9 @@ export interface Model extends Llama, AsyncDisposable {
   /** Throws {@link NotFoundError} where the checkpoint has none; `hasTokenizer` says so beforehand. */
   readonly tokenizer: Tokenizer
   readonly hasTokenizer: boolean
+  /** Conversations as prompts. Throws {@link NotFoundError} for a model that was not taught to chat; `hasChat` says so. */
+  readonly chat: Chat
+  readonly hasChat: boolean
   /** The skip set that came with the weights. */
   readonly skip: SkipSet | undefined
   readonly summary: WeightsSummary & { readonly format: string }
@@ -69,6 +73,7 @@ export async function loadModel(source: string | URL | ModelFiles, options: Load
     try {
       return await build(checkpoint, { ...options, backend, owned: !given })
     } catch (error) {
+      checkpoint.tokenizer?.dispose()
       if (!given) await backend.dispose()
       throw error
     }
@@ -78,7 +83,7 @@ export async function loadModel(source: string | URL | ModelFiles, options: Load
 }
 
 async function build(
-  { name, format, config, tensors, tokenizer, skip }: Checkpoint,
+  { name, format, config, tensors, tokenizer, chat: chatSource, skip }: Checkpoint,
   options: LoadOptions & { backend: Backend; owned: boolean },
 ): Promise<Model> {
   const { backend, dtype } = options
@@ -89,6 +94,7 @@ async function build(
   const turn = createTurn(options.signal)
   const weights = await uploadWeights(backend, config, { tensors, dtype, turn, onProgress: options.onProgress })
   const { free, ...llama } = createLlama(backend, config, weights)
+  const chat = tokenizer && chatSource && createChat(chatSource, tokenizer)
   const sequences = new Set<Sequence>()
   const made = new WeakSet<Sequence>()
 
@@ -100,6 +106,14 @@ async function build(
     get tokenizer(): Tokenizer {
       if (tokenizer) return tokenizer
       throw new NotFoundError(`${name} came without a tokenizer (tokenizer.json); pass token ids instead of text`)
+    },
+    hasChat: chat !== undefined,
+    get chat(): Chat {
+      if (chat) return chat
+      throw new NotFoundError(
+        `${name} came without ${chatSource ? 'a tokenizer' : 'a chat template'}: it was not taught to chat, but continues texts ` +
+          '(generate). If it was, put its chat_template.jinja or tokenizer_config.json beside it',
+      )
     },
     summary: { format, ...weightsInfo },
     createSequence() {
@@ -119,6 +133,8 @@ async function build(
     logits: (ids, options = {}) => logits(model, ids, options),
     async dispose() {
       for (const sequence of sequences) sequence.dispose()
+      tokenizer?.dispose()
+      chat?.dispose()
       if (options.owned) await backend.dispose()
       else free()
     },

@@ -3,10 +3,12 @@
 import { openEmbedded, openFiles } from '#files'
 import type { StoredDType } from '../../engine/dtype.ts'
 import { ArgumentError, ModelFormatError, NotFoundError } from '../../engine/errors.ts'
+import type { ChatSource } from '../chat.ts'
 import { type LlamaConfig, parseConfig } from '../config.ts'
 import { planSkip, type SkipSet } from '../skip.ts'
 import { findSkipSet } from '../skip-file.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer.ts'
+import { ggufChatSource, readChatSource } from './chat-template.ts'
 import { embeddedName } from './embedded.ts'
 import type { ModelFiles } from './files.ts'
 import type { GgufFile } from './gguf.ts'
@@ -21,6 +23,7 @@ import {
   type SafetensorsTensor,
   weightType,
 } from './safetensors.ts'
+import { largestTokenizerModel, sentencePieceTokenizer } from './sentencepiece-model.ts'
 import { openTfjsManifest, tfjsManifests } from './tfjs-manifest.ts'
 
 /** A weight in a file, under its Hugging Face name, not read yet. */
@@ -43,6 +46,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>
   /** `undefined` for a model without one. */
   readonly tokenizer: Tokenizer | undefined
+  /** `undefined` for a model that was not taught to chat. */
+  readonly chat: ChatSource | undefined
   /** The set in skip_layers.json beside the weights, if there is one for this model. */
   readonly skip: SkipSet | undefined
   /** Closing twice does nothing. */
@@ -51,7 +56,7 @@ export interface Checkpoint {
 
 /**
  * Opens a model: `'stories'` for the embedded one, the path of a folder in Hugging Face layout (config.json, safetensors
- * or TensorFlow.js's model.json, tokenizer.json), of a `.safetensors` or model.json file in such a folder, of a `.gguf`
+ * or TensorFlow.js's model.json, tokenizer.json or tokenizer.model), of a `.safetensors` or model.json file in such a folder, of a `.gguf`
  * file (a tokenizer.json beside it comes before its own), of a llama2.c `.bin` file, or files by another way. Reads headers and the
  * tokenizer, and no weights. Throws {@link NotFoundError} for what is missing, {@link ModelFormatError} for what is damaged
  * or of another kind, and {@link BackendUnavailableError} where TensorFlow.js would be needed to decode weights and is not
@@ -87,10 +92,12 @@ async function openFolder(files: ModelFiles): Promise<Checkpoint> {
       ? {}
       : { generationConfig: { json: generation, where: `generation_config.json of "${files.name}"` } }),
   })
-  const tokenizer = await readTokenizer(files, config.vocabSize)
+  const tokenizer =
+    (await readTokenizer(files, config.vocabSize)) ?? (await readTokenizerModel(files, config.vocabSize))
+  const chat = await readChatSource(files)
   const skip = await readSkip(files, config)
   const weights = await openWeights(files)
-  return { name: files.name, config, tokenizer, skip, ...weights }
+  return { name: files.name, config, tokenizer, chat, skip, ...weights }
 }
 
 type OpenWeights = Pick<Checkpoint, 'format' | 'tensors' | 'close'>
@@ -146,8 +153,9 @@ async function openGgufModel(files: ModelFiles, file: string): Promise<Checkpoin
   const { config, tensors, file: gguf, source } = await openGguf(files, file)
   try {
     const tokenizer = (await readTokenizer(files, config.vocabSize)) ?? (await ownTokenizer(gguf, source.name, config))
+    const chat = (await readChatSource(files)) ?? (await ggufChatSource(gguf, source.name))
     const skip = await readSkip(files, config)
-    return { name: files.name, format: 'gguf', config, tensors, tokenizer, skip, close: () => source.close() }
+    return { name: files.name, format: 'gguf', config, tensors, tokenizer, chat, skip, close: () => source.close() }
   } catch (error) {
     await source.close()
     throw error
@@ -171,11 +179,12 @@ async function openLlama2cModel(files: ModelFiles, file: string): Promise<Checkp
     const content = await readLlama2cTokenizer(files, vocabSize)
     const tokenizer =
       content && createTokenizer(content.json, { where: `the tokenizer of "${files.name}"`, config: content.config })
+    const chat = await readChatSource(files)
     const skip = await readSkip(files, config)
     const tensors = new Map<string, StoredTensor>()
     for (const [name, tensor] of stored) tensors.set(name, { ...tensor, dtype: 'f32' })
     const close = () => source.close()
-    return { name: files.name, format: 'llama2c', config, tensors, tokenizer, skip, close }
+    return { name: files.name, format: 'llama2c', config, tensors, tokenizer, chat, skip, close }
   } catch (error) {
     await source.close()
     throw error
@@ -187,6 +196,25 @@ async function readTokenizer(files: ModelFiles, modelVocabSize: number): Promise
   if (json === undefined) return undefined
   const config = await readJson(files, 'tokenizer_config.json')
   return createTokenizer(json, { where: `tokenizer.json of "${files.name}"`, config, modelVocabSize })
+}
+
+async function readTokenizerModel(files: ModelFiles, modelVocabSize: number): Promise<Tokenizer | undefined> {
+  const path = 'tokenizer.model'
+  const source = await files.open(path)
+  if (!source) return undefined
+  const where = `${path} of "${files.name}"`
+  try {
+    if (source.size > largestTokenizerModel) {
+      throw new ModelFormatError(`${where} has ${source.size} bytes; at most ${largestTokenizerModel} are read`)
+    }
+    const bytes = await source.read(0, source.size)
+    const config = await readJson(files, 'tokenizer_config.json')
+    const added = await readJson(files, 'added_tokens.json')
+    const content = sentencePieceTokenizer(bytes, where, { config, added })
+    return createTokenizer(content.json, { where, config: content.config, modelVocabSize })
+  } finally {
+    await source.close()
+  }
 }
 
 async function readSkip(files: ModelFiles, { numHiddenLayers }: LlamaConfig): Promise<SkipSet | undefined> {
