@@ -3,10 +3,10 @@
 import { readFile } from 'node:fs/promises'
 import { text as readAll } from 'node:stream/consumers'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
 import type { GenerateOptions } from '../decode/options.ts'
 import { ArgumentError, ModelFormatError, NotFoundError } from '../engine/errors.ts'
+import type { SpecialTokens } from '../model/codec.ts'
 import type { Model } from '../model/load-model.ts'
 import type { SkipSet } from '../model/skip.ts'
 import { parseSkipFile } from '../model/skip-file.ts'
@@ -20,8 +20,7 @@ import {
   numberList,
   wholeNumber,
 } from './model-options.ts'
-import { summaryLine } from './summary.ts'
-import { paintFor, printable } from './terminal.ts'
+import { printStream } from './print-stream.ts'
 
 interface Options extends ModelOptions {
   readonly promptIds?: number[]
@@ -33,6 +32,7 @@ interface Options extends ModelOptions {
   readonly maxNewTokens: number
   readonly stop?: string[]
   readonly ignoreEos?: true
+  readonly specialTokens: SpecialTokens
   readonly json?: true
 }
 
@@ -56,6 +56,14 @@ export function generateCommand(): Command {
     .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 200)
     .option('--stop <text>', 'end before this text (repeatable)', (text, before: string[] = []) => [...before, text])
     .option('--ignore-eos', 'go on after the end-of-sequence token')
+    .addOption(
+      new Option(
+        '--special-tokens <how>',
+        'what special tokens written in the prompt are: plain text, or tokens (parse)',
+      )
+        .choices(['plain', 'parse'])
+        .default('plain'),
+    )
     .option('--json', 'one JSON object on standard output instead of text')
     .addHelpText(
       'after',
@@ -73,6 +81,8 @@ Examples:
 async function run(prompt: string | undefined, options: Options, signal: AbortSignal): Promise<number> {
   const input = await readPrompt(prompt, options)
   await using model = await loadWithProgress(options, signal)
+  const { specialTokens } = options
+  const ids = typeof input === 'string' ? model.tokenizer.encode(input, { specialTokens }) : input
   const skip = await readSkip(model, options)
   const settings: GenerateOptions = {
     maxNewTokens: options.maxNewTokens,
@@ -83,7 +93,9 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
     ignoreEos: options.ignoreEos,
     signal,
   }
-  const result = options.json ? await generate(model, input, settings).result : await print(model, input, settings)
+  const stream = generate(model, ids, settings)
+  const before = typeof input === 'string' ? input : ''
+  const result = options.json ? await stream.result : await printStream(stream, { hasText: model.hasTokenizer, before })
   if (options.json) {
     const { backend, name, summary } = model
     const report = {
@@ -97,26 +109,6 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
     process.stdout.write(`${JSON.stringify(report)}\n`)
   }
   return result.finishReason === 'aborted' ? interruptedExit : 0
-}
-
-/** Streams text (or, without a tokenizer, ids) to standard output, and a summary to standard error. */
-async function print(model: Model, input: string | number[], settings: GenerateOptions): Promise<GenerationResult> {
-  const { isTTY } = process.stdout
-  const paint = paintFor(process.stdout)
-  const show = isTTY ? printable : (text: string): string => text
-  const stream = generate(model, input, settings)
-  let prompt = isTTY && typeof input === 'string' ? paint.dim(show(input)) : ''
-  for await (const event of stream) {
-    process.stdout.write(prompt)
-    prompt = ''
-    if (event.type !== 'token') continue
-    const text = model.hasTokenizer ? show(event.text) : `${event.id} `
-    process.stdout.write(event.source === 'draft' ? paint.accepted(text) : text)
-  }
-  process.stdout.write('\n')
-  const result = await stream.result
-  process.stderr.write(`${paintFor(process.stderr).dim(summaryLine(result))}\n`)
-  return result
 }
 
 async function readPrompt(prompt: string | undefined, { promptIds }: Options): Promise<string | number[]> {

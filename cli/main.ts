@@ -4,6 +4,7 @@
 import { Command } from 'commander'
 import { AbortError, DrafthorseError } from '../engine/errors.ts'
 import { benchCommand } from './bench/index.ts'
+import { chatCommand } from './chat.ts'
 import { demoCommand } from './demo.ts'
 import { generateCommand } from './generate.ts'
 import { infoCommand, version } from './info.ts'
@@ -15,6 +16,7 @@ const program = new Command('drafthorse')
   .version(version)
   .addCommand(demoCommand())
   .addCommand(generateCommand())
+  .addCommand(chatCommand())
   .addCommand(infoCommand())
   .addCommand(kernelsCommand())
   .addCommand(benchCommand())
