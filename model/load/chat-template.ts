@@ -12,6 +12,9 @@ const longestTemplate = 1_000_000
 /** Tokens that templates call by these names. */
 const tokenNames = ['bos', 'eos', 'unk', 'pad', 'sep', 'cls', 'mask'] as const
 
+/** What GGUF calls them otherwise. */
+const ggufNames: Readonly<Record<string, string>> = { unk: 'unknown', pad: 'padding' }
+
 /**
  * The template of a folder: chat_template.jinja, chat_template.json, or `chat_template` in tokenizer_config.json, which may
  * hold several by name. `undefined` if there is none. Throws {@link ModelFormatError}.
@@ -47,7 +50,7 @@ export async function ggufChatSource({ metadata }: GgufFile, name: string): Prom
   const list = metadata.get('tokenizer.ggml.tokens')
   const texts: readonly GgufScalar[] = typeof list === 'object' ? await (list as GgufArray).read() : []
   const tokens = tokensOf((token) => {
-    const id = metadata.get(`tokenizer.ggml.${token}_token_id`)
+    const id = metadata.get(`tokenizer.ggml.${ggufNames[token] ?? token}_token_id`)
     return typeof id === 'number' ? textOf(texts[id]) : undefined
   })
   const entries = Object.entries(found).map(([title, value]) => [title, checked(value, where)])
