@@ -72,13 +72,15 @@ export function createChat({ templates, tokens, where }: ChatSource, tokenizer: 
     if (template === undefined) {
       throw new ArgumentError(`${where} has no template ${quote(name)}; it has ${Object.keys(templates).join(', ')}`)
     }
-    const guard = createGuard(tokenizer.specialTexts, template + JSON.stringify([messages, variables]))
+    const json = textOf({ messages, variables })
+    const said: Said = JSON.parse(json) // a copy
+    const guard = createGuard(tokenizer.specialTexts, template + json)
     const given = {
       tools: null, // transformers always gives these two
       documents: null,
-      messages: messages.map(({ role, ...said }) => ({ role, ...guard.hide(said, role) })),
+      messages: said.messages.map(({ role, ...rest }) => ({ role, ...guard.hide(rest, role) })),
       add_generation_prompt: addGenerationPrompt,
-      ...guard.hide(variables),
+      ...guard.hide(said.variables),
     }
     const reply = await runner.render({ template, variables: { ...tokens, ...given }, now: date.getTime() })
     switch (reply.kind) {
@@ -102,6 +104,20 @@ export function createChat({ templates, tokens, where }: ChatSource, tokenizer: 
       return tokenizer.encode(await partsOf(messages, options), { addSpecialTokens: false })
     },
     dispose: () => runner.end(),
+  }
+}
+
+type Said = { readonly messages: readonly ChatMessage[]; readonly variables: Readonly<Record<string, unknown>> }
+
+/** As JSON. Throws {@link ArgumentError} for what JSON cannot hold. */
+function textOf(given: Said): string {
+  try {
+    return JSON.stringify(given)
+  } catch (cause) {
+    throw new ArgumentError(
+      `the messages and variables of a chat are not JSON: ${cause instanceof Error ? cause.message : cause}`,
+      { cause },
+    )
   }
 }
 

@@ -1,5 +1,4 @@
-// Texts to token ids and back, by @huggingface/tokenizers, as the content of one tokenizer.json says. Data goes in and out,
-// and nothing else, so that it can run in another thread.
+// Texts to token ids and back, by @huggingface/tokenizers, as the content of one tokenizer.json says.
 
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers'
 import { DrafthorseError, ModelFormatError } from '../engine/errors.ts'
@@ -19,8 +18,6 @@ export interface Codec {
   encode(text: string | readonly TextPart[], addSpecialTokens: boolean): number[]
   /** The text of ids that all have a token; special ones are part of it. */
   decode(ids: readonly number[]): string
-  /** Ends what runs for it elsewhere. It may be used again, and then starts anew. */
-  dispose(): void
 }
 
 export interface CodecSetup {
@@ -111,7 +108,6 @@ export function createCodec({ content, config, special, where }: CodecSetup): Co
       const how = { skip_special_tokens: false, clean_up_tokenization_spaces: false }
       return guarded(where, () => library.decode([...ids], how))
     },
-    dispose() {},
   }
 }
 

@@ -73,7 +73,6 @@ export async function loadModel(source: string | URL | ModelFiles, options: Load
     try {
       return await build(checkpoint, { ...options, backend, owned: !given })
     } catch (error) {
-      checkpoint.tokenizer?.dispose()
       if (!given) await backend.dispose()
       throw error
     }
@@ -133,7 +132,6 @@ async function build(
     logits: (ids, options = {}) => logits(model, ids, options),
     async dispose() {
       for (const sequence of sequences) sequence.dispose()
-      tokenizer?.dispose()
       chat?.dispose()
       if (options.owned) await backend.dispose()
       else free()

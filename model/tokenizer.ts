@@ -59,8 +59,6 @@ export interface Tokenizer {
    * time for each id, however many came before.
    */
   textStream(options?: TextStreamOptions): TextStream
-  /** Ends the thread that a stranger's regular expressions run in, where there are any. A later call starts another. */
-  dispose(): void
 }
 
 export interface TokenizerOptions {
@@ -114,8 +112,6 @@ export function createTokenizer(json: unknown, options: TokenizerOptions): Token
       const seen = after.filter((id) => hasText(id, skipSpecialTokens))
       return createTextStream(text, { seen, hasText: (id) => hasText(id, skipSpecialTokens) })
     },
-
-    dispose: () => codec.dispose(),
   }
 }
 

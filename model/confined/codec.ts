@@ -1,72 +1,48 @@
-// A codec that cannot hang its caller: what a stranger's tokenizer.json may do without end runs in a thread that is stopped.
+// A codec that does not hang its caller: what a stranger's tokenizer.json may do without end is stopped.
 
 import { platform } from '#confined'
 import { ModelFormatError } from '../../engine/errors.ts'
 import { type Codec, type CodecSetup, createCodec } from '../codec.ts'
-import { isObject } from '../load/json.ts'
-import { checkGrowth, isHarmless } from './harmless.ts'
-import type { CodecRequest, CodecThread } from './platform.ts'
+import { isObject, type JsonObject } from '../load/json.ts'
+import { checkGrowth, slowWork } from './harmless.ts'
 
-/** Milliseconds for any text, and more for long texts and large vocabularies: ten times what they take. */
+/** Milliseconds for any text, and for each of its characters, or of the tokens of a vocabulary: ten times what they take. */
 const limit = { least: 2000, each: 1 / 50 }
 
 /**
- * Makes a codec, in another thread where its tokenizer.json calls for it. Browsers do not let a page wait for another thread:
- * there it runs in place. Throws {@link ModelFormatError}.
+ * Makes a codec that is stopped where its tokenizer.json lets a text take too long; in browsers nothing can be. Throws
+ * {@link ModelFormatError}.
  */
 export function openCodec(setup: CodecSetup): Codec {
-  checkGrowth(setup.content, setup.where)
-  if (isHarmless(setup.content)) return createCodec(setup)
-  const first = platform.startCodec(setup)
-  return first ? confined(setup, first) : createCodec(setup)
-}
+  const { content, where } = setup
+  checkGrowth(content, where)
+  const slow = slowWork(content)
 
-function confined(setup: CodecSetup, first: CodecThread): Codec {
-  const { where } = setup
-  let thread: CodecThread | undefined = first
-
-  function call(request: CodecRequest, size: number): number[] | string {
-    if (!thread) {
-      thread = platform.startCodec(setup)!
-      open()
-    }
+  function limited<T>(size: number, run: () => T): T {
     const ms = limit.least + size * limit.each
-    const reply = thread.call(request, ms)
-    if (reply.kind === 'done') return reply.value
-    if (reply.kind !== 'late') throw new ModelFormatError(reply.message)
-    thread = undefined
+    const done = platform.within(ms, run)
+    if (done) return done.value
     throw new ModelFormatError(
-      `${where} was at work on ${size} ${request.kind === 'open' ? 'tokens and merges' : 'characters or ids'} for ${(ms / 1000).toFixed(1)} s, and was stopped: its regular expressions backtrack`,
+      `${where} took more than ${(ms / 1000).toFixed(1)} s for ${size} characters or tokens, and was stopped: its regular expressions may backtrack`,
     )
   }
 
-  function open(): void {
-    const { model } = setup.content
-    const counted = isObject(model) ? [model['vocab'], model['merges'], setup.content['added_tokens']] : []
-    call(
-      { kind: 'open' },
-      counted.reduce(
-        (sum: number, list) => sum + (Array.isArray(list) || isObject(list) ? Object.keys(list).length : 0),
-        0,
-      ),
-    )
-  }
-
-  try {
-    open()
-  } catch (error) {
-    first.end()
-    throw error
-  }
+  const make = (): Codec => createCodec(setup)
+  const codec = slow.encode ? limited(vocabularySize(content), make) : make()
   return {
     encode(text, addSpecialTokens) {
-      const size = typeof text === 'string' ? text.length : text.reduce((sum, part) => sum + part.text.length, 0)
-      return call({ kind: 'encode', text, addSpecialTokens }, size) as number[] // as the request says
+      const run = (): number[] => codec.encode(text, addSpecialTokens)
+      if (!slow.encode) return run()
+      return limited(
+        typeof text === 'string' ? text.length : text.reduce((sum, part) => sum + part.text.length, 0),
+        run,
+      )
     },
-    decode: (ids) => call({ kind: 'decode', ids }, ids.length) as string, // as the request says
-    dispose() {
-      thread?.end()
-      thread = undefined
-    },
+    decode: (ids) => (slow.decode ? limited(ids.length, () => codec.decode(ids)) : codec.decode(ids)),
   }
+}
+
+function vocabularySize({ model, added_tokens }: JsonObject): number {
+  const lists = isObject(model) ? [model['vocab'], model['merges'], added_tokens] : [added_tokens]
+  return lists.reduce((sum: number, list) => sum + (typeof list === 'object' && list ? Object.keys(list).length : 0), 0)
 }

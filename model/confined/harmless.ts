@@ -33,11 +33,16 @@ const quickSteps: ReadonlySet<unknown> = new Set([
   'Fuse',
 ])
 
-/** Whether a tokenizer takes time in proportion to texts, so that it needs no thread of its own to be stopped in. */
-export function isHarmless(content: JsonObject): boolean {
-  const { model } = content
-  const merges = isObject(model) && model['type'] === 'BPE'
-  return merges && parts.every((part) => stepsOf(content[part]).every(isQuick))
+/** What of a tokenizer may take more time than in proportion to texts, and has to be watched. */
+export function slowWork({ model, normalizer, pre_tokenizer, decoder }: JsonObject): {
+  readonly encode: boolean
+  readonly decode: boolean
+} {
+  const isBpe = isObject(model) && model['type'] === 'BPE'
+  return {
+    encode: !isBpe || !stepsOf([normalizer, pre_tokenizer]).every(isQuick),
+    decode: !stepsOf(decoder).every(isQuick),
+  }
 }
 
 function isQuick({ type, pattern }: JsonObject): boolean {

@@ -1,10 +1,10 @@
-// In a browser a page may not wait for another thread, and there is no process to limit: tokenizers and templates run in
-// place. What they hang is the tab that loaded them.
+// A page can neither stop its own work nor wait for another thread: tokenizers and templates run in place, without limits.
+// What they hang is the tab that loaded them.
 
 import type { Platform } from './platform.ts'
 
 export const platform: Platform = {
-  startCodec: () => undefined,
+  within: (_ms, run) => ({ value: run() }),
   createRunner: () => ({
     async render(request) {
       const { renderTemplate } = await import('./template.ts')

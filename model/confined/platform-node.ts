@@ -1,49 +1,18 @@
-// In Node a tokenizer runs in a thread, for which the caller waits as long as the limit says. Templates run in a process of
-// their own: the memory limit of a thread is none, since V8 ends the whole process where one allocation passes it.
+// In Node a tokenizer that takes too long is stopped in place. Templates run in a process of their own: they may take memory
+// too, and the memory limit of a thread is none, since V8 ends the whole process where one allocation passes it.
 
 import { type ChildProcess, fork } from 'node:child_process'
-import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
-import type { CodecRequest, CodecThread, Platform, Reply, TemplateRunner } from './platform.ts'
-import type { RenderRequest } from './template.ts'
+import type { Platform, TemplateRunner } from './platform.ts'
+import type { RenderRequest, Reply } from './template.ts'
+import { within } from './within-node.ts'
 
-/** What a template may take: milliseconds, and MiB. */
-const limits = { ms: 2000, megabytes: 256 }
+/** MiB that a template may take. */
+const megabytes = 256
 
-/** Milliseconds that a machine may take to start a process, however busy it is. */
-const startMs = 30_000
+/** Milliseconds after which even the process that stops templates is given up; it may have to start on a busy machine. */
+const lastMs = 30_000
 
-export const platform: Platform = {
-  startCodec(setup): CodecThread {
-    const answered = new Int32Array(new SharedArrayBuffer(4))
-    const { port1: port, port2 } = new MessageChannel()
-    // Without the flags of this process: a loader, for example, would only make it start later.
-    const worker = new Worker(new URL('./codec-worker-node.js', import.meta.url), {
-      workerData: { setup, answered, port: port2 },
-      transferList: [port2],
-      execArgv: [],
-    })
-    worker.unref()
-    port.unref()
-    worker.on('error', () => {}) // whoever waits for the answer hears of it by its absence
-    const end = (): void => {
-      port.close()
-      void worker.terminate()
-    }
-    return {
-      call(request: CodecRequest, limit: number): Reply<number[] | string> {
-        const before = Atomics.load(answered, 0)
-        port.postMessage(request)
-        Atomics.wait(answered, 0, before, limit)
-        const received: { message: Reply<number[] | string> } | undefined = receiveMessageOnPort(port)
-        if (received) return received.message
-        end()
-        return { kind: 'late' }
-      },
-      end,
-    }
-  },
-  createRunner,
-}
+export const platform: Platform = { within, createRunner }
 
 /** One process, started at the first template, that renders one after the other. */
 function createRunner(): TemplateRunner {
@@ -55,7 +24,7 @@ function createRunner(): TemplateRunner {
     child = undefined
   }
 
-  async function render(request: RenderRequest): Promise<Reply<string>> {
+  async function render(request: RenderRequest): Promise<Reply> {
     if (!child?.connected) child = start()
     const current = child
     hold(current)
@@ -78,7 +47,7 @@ function createRunner(): TemplateRunner {
 function start(): ChildProcess {
   const { NODE_OPTIONS: _, ...env } = process.env
   return fork(new URL('./template-child-node.js', import.meta.url), [], {
-    execArgv: [`--max-old-space-size=${limits.megabytes}`],
+    execArgv: [`--max-old-space-size=${megabytes}`],
     env: { ...env, ELECTRON_RUN_AS_NODE: '1' }, // of no effect but in Electron, whose program is not Node
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
@@ -86,19 +55,16 @@ function start(): ChildProcess {
 }
 
 /** Never rejects: a process that ends, or does not begin, is an answer too. */
-function answerOf(child: ChildProcess, request: RenderRequest): Promise<Reply<string>> {
+function answerOf(child: ChildProcess, request: RenderRequest): Promise<Reply> {
   return new Promise((resolve) => {
-    let timer = setTimeout(onExit, startMs)
-    function end(reply: Reply<string>): void {
+    const timer = setTimeout(onExit, lastMs)
+    function end(reply: Reply): void {
       clearTimeout(timer)
       child.off('message', onMessage).off('exit', onExit).off('error', onError)
       resolve(reply)
     }
     function onMessage(message: unknown): void {
-      if (message === 'begun') {
-        clearTimeout(timer)
-        timer = setTimeout(onExit, limits.ms)
-      } else end(message as Reply<string>) // template-child-node.ts sends nothing else
+      end(message as Reply) // template-child-node.ts sends nothing else
     }
     function onExit(): void {
       end({ kind: 'late' })

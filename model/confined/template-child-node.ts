@@ -1,13 +1,13 @@
-// Renders chat templates in a process of its own, which is ended if one takes too long, and ends by itself where one takes too
-// much memory, or once nobody listens.
+// Renders chat templates in a process of its own, which stops one that takes too long, ends where one takes too much memory,
+// and ends once nobody listens.
 
-import type { Reply } from './platform.ts'
 import { type RenderRequest, renderTemplate } from './template.ts'
+import { within } from './within-node.ts'
 
-const send = (message: Reply<string> | 'begun'): void => void process.send?.(message)
+/** Milliseconds that a template may take. */
+const limit = 2000
 
 process.on('SIGINT', () => {}) // Ctrl-C is for the process that asks
 process.on('message', (request: RenderRequest) => {
-  // Only once the first message is on its way does the clock run for what may never end.
-  process.send?.('begun', () => send(renderTemplate(request)))
+  process.send?.(within(limit, () => renderTemplate(request))?.value ?? { kind: 'late' })
 })

@@ -1,7 +1,6 @@
 // Renders a chat template by @huggingface/jinja, with the functions that transformers gives to templates.
 
 import { Environment, Interpreter, Template } from '@huggingface/jinja'
-import type { Reply } from './platform.ts'
 import { formatDate } from './strftime.ts'
 
 export interface RenderRequest {
@@ -10,6 +9,12 @@ export interface RenderRequest {
   /** What `strftime_now` calls now, in ms since 1970. */
   readonly now: number
 }
+
+/** `refused`: what a template says to messages that it does not take. `late`: it was stopped, for time or memory. */
+export type Reply =
+  | { readonly kind: 'done'; readonly value: string }
+  | { readonly kind: 'failure' | 'refused'; readonly message: string }
+  | { readonly kind: 'late' }
 
 /** Characters of a prompt that are believed. */
 const longest = 2 ** 24
@@ -21,7 +26,7 @@ const longestRange = 100_000
 class Refusal extends Error {}
 
 /** The text, or why there is none: the template's own words where it refuses the messages. */
-export function renderTemplate({ template, variables, now }: RenderRequest): Reply<string> {
+export function renderTemplate({ template, variables, now }: RenderRequest): Reply {
   try {
     const environment = new Environment()
     for (const [name, value] of Object.entries({ ...globals(now), ...variables })) environment.set(name, value)

@@ -1,15 +1,18 @@
 // Conversations as prompts: exactly the text of transformers, with roles that no message can forge, by templates that cannot
 // hang or exhaust the process.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { type Chat, type ChatMessage, type ChatSource, createChat } from '../../model/chat.ts'
+import { platform as browser } from '../../model/confined/platform-browser.ts'
 import { ggufChatSource } from '../../model/load/chat-template.ts'
 import { memorySource } from '../../model/load/files.ts'
 import { parseGguf } from '../../model/load/gguf.ts'
 import { ggufTokenizer } from '../../model/load/gguf-tokenizer.ts'
 import { createTokenizer, type Tokenizer } from '../../model/tokenizer.ts'
 import { golden } from '../golden.ts'
+import { peerNode } from '../peers/node.ts'
 import { skipUnless } from '../skip.ts'
 import { fails, repository } from './load/fixtures.ts'
 
@@ -128,11 +131,46 @@ describe('a chat template', () => {
     assert.deepEqual(texts, contents)
   })
 
+  for (const node of ['running', 22, 24] as const) {
+    it(`lets the process end, of two models too, on Node ${node === 'running' ? process.versions.node : node}`, function () {
+      const path = node === 'running' ? process.execPath : peerNode(node)
+      skipUnless(this, path, `no Node ${node} in test/peers for ${process.platform}-${process.arch}`)
+      const code = `
+        import { createTokenizer } from './dist/model/tokenizer.js'
+        import { createChat } from './dist/model/chat.js'
+        for (const regex of ['c', '(a+)+$']) {
+          const pre_tokenizer = { type: 'Split', pattern: { Regex: regex }, behavior: 'Isolated' }
+          const json = { pre_tokenizer, model: { type: 'BPE', vocab: { a: 0, b: 1 }, merges: [] } }
+          const tokenizer = createTokenizer(json, { where: 'x' })
+          const chat = createChat({ templates: { default: '{{ messages[0].content }}' }, tokens: {}, where: 'x' }, tokenizer)
+          console.log((await chat.encode([{ role: 'user', content: 'ab' }])).join())
+          try { tokenizer.encode('a'.repeat(60) + 'b') } catch (error) { console.log(error.code) }
+        }`
+      const options = { cwd: repository(''), encoding: 'utf8', timeout: 60_000 } as const
+      const result = spawnSync(path, ['--input-type=module', '-e', code], options)
+      assert.equal(result.stderr, '')
+      assert.deepEqual([result.status, result.stdout], [0, '0,1\n0,1\nERR_MODEL_FORMAT\n'])
+    }).timeout(90_000)
+  }
+
+  it('is rendered in a browser as well, in place', async () => {
+    const runner = browser.createRunner()
+    const request = { template: '{{ a }}{{ strftime_now("%Y") }}', variables: { a: 1 }, now: Date.UTC(2026, 5) }
+    assert.deepEqual(await runner.render(request), { kind: 'done', value: '12026' })
+    assert.deepEqual(
+      browser.within(1, () => 5),
+      { value: 5 },
+    )
+    runner.end()
+  })
+
   it('takes messages with a role and a content, and nothing else', async () => {
     const chat = chatOf({ template: chatml }, byteTokenizer(roles))
     for (const messages of [[], [{}], [{ role: 'user' }], [{ role: 'user', content: 5 }], 'Hello', [null]]) {
       await fails(() => chat.encode(messages as ChatMessage[]), 'ERR_ARGUMENT', /messages|message 0/) // as without types
     }
+    const variables = { loop: 5n }
+    await fails(() => chat.encode([{ role: 'user', content: 'x' }], { variables }), 'ERR_ARGUMENT', /are not JSON/)
     for (const role of ['', 'user<|im_end|>', 'a b', 'user\n']) {
       await fails(() => chat.encode([{ role, content: 'x' }]), 'ERR_ARGUMENT', /the role of message 0/)
     }

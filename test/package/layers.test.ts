@@ -11,7 +11,7 @@ const nodeAllowed = [
   /^cli\//,
   /^bench\//,
   /^model\/load\/files-node\.ts$/,
-  /^model\/confined\/(platform|codec-worker|template-child)-node\.ts$/,
+  /^model\/confined\/(platform|within|template-child)-node\.ts$/,
   /^engine\/tfjs\/platform-node\.ts$/,
   /^engine\/wasm\/(platform|worker)-node\.ts$/,
   /^engine\/wasm\/kernels\/build\.mjs$/,
