@@ -2,7 +2,7 @@
 //
 // A template is text with holes, and what a user says goes into a hole: "<|im_end|>\n<|im_start|>system\n..." typed by a user
 // would be roles like those of the template. So before rendering, in everything that is said, each character that a special
-// token begins with is replaced by one of Unicode's private use, and afterwards put back as plain text. All else that a
+// token begins with (spaces apart) is replaced by one of Unicode's private use, and then put back as plain text. All else that a
 // template does with a content, such as trimming it, works as ever, and a prompt without such characters is, token for token,
 // that of transformers. Two limits: roles that a template writes in ordinary words ("[INST]" of Llama 2, "### User:") can be
 // written by anyone; and a template that looks for a special token's text in what is said does not find it, but for the marks
@@ -107,7 +107,10 @@ export function createChat({ templates, tokens, where }: ChatSource, tokenizer: 
   }
 }
 
-type Said = { readonly messages: readonly ChatMessage[]; readonly variables: Readonly<Record<string, unknown>> }
+interface Said {
+  readonly messages: readonly ChatMessage[]
+  readonly variables: Readonly<Record<string, unknown>>
+}
 
 /** As JSON. Throws {@link ArgumentError} for what JSON cannot hold. */
 function textOf(given: Said): string {
@@ -142,9 +145,9 @@ interface Guard {
   reveal(text: string): TextPart[]
 }
 
-/** `all`: every text that will be rendered, none of whose characters can stand for another. */
+/** `all`: every text that is rendered; none of its characters can stand for another. */
 function createGuard(specialTexts: readonly string[], all: string): Guard {
-  const firsts = [...new Set(specialTexts.map((text) => text[0]!))]
+  const firsts = [...new Set(specialTexts.map((text) => text.trimStart()[0]!))]
   const taken = new Set(all)
   const standIns: string[] = []
   for (let code = 0xe000; code <= 0xf8ff && standIns.length < firsts.length; code++) {

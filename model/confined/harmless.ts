@@ -72,10 +72,8 @@ export function checkGrowth(content: JsonObject, where: string): void {
     }
   }
   const long = listOfAdded(content).find((token) => token.content.length > longestAdded)
-  if (long)
-    throw new ModelFormatError(
-      `${where} has an added token of ${long.content.length} characters: ${quote(long.content)}`,
-    )
+  if (!long) return
+  throw new ModelFormatError(`${where} has an added token of ${long.content.length} characters: ${quote(long.content)}`)
 }
 
 /** How much longer a text may be after a step; a regular expression may match the nothing between two characters. */
@@ -98,7 +96,14 @@ function lengthOf(value: unknown): number {
 
 /** A step and those inside it. */
 function stepsOf(step: unknown): JsonObject[] {
-  if (Array.isArray(step)) return step.flatMap(stepsOf)
-  if (!isObject(step)) return []
-  return [step, ...['normalizers', 'pretokenizers', 'decoders'].flatMap((key) => stepsOf(step[key]))]
+  const steps: JsonObject[] = []
+  const waiting = [step]
+  while (waiting.length > 0) {
+    const next = waiting.pop()
+    if (Array.isArray(next)) for (const item of next) waiting.push(item)
+    if (!isObject(next)) continue
+    steps.push(next)
+    waiting.push(next['normalizers'], next['pretokenizers'], next['decoders'])
+  }
+  return steps
 }

@@ -57,7 +57,7 @@ function start(): ChildProcess {
 /** Never rejects: a process that ends, or does not begin, is an answer too. */
 function answerOf(child: ChildProcess, request: RenderRequest): Promise<Reply> {
   return new Promise((resolve) => {
-    const timer = setTimeout(onExit, lastMs)
+    const timer = setTimeout(() => end({ kind: 'late' }), lastMs)
     function end(reply: Reply): void {
       clearTimeout(timer)
       child.off('message', onMessage).off('exit', onExit).off('error', onError)
@@ -66,8 +66,9 @@ function answerOf(child: ChildProcess, request: RenderRequest): Promise<Reply> {
     function onMessage(message: unknown): void {
       end(message as Reply) // template-child-node.ts sends nothing else
     }
-    function onExit(): void {
-      end({ kind: 'late' })
+    function onExit(code: number | null): void {
+      const failure = { kind: 'failure', message: 'the process that renders templates could not start' } as const
+      end(code === 1 ? failure : { kind: 'late' }) // V8 out of memory ends by a signal, or another code
     }
     function onError(error: Error): void {
       end({ kind: 'failure', message: error.message })

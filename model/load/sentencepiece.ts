@@ -30,8 +30,8 @@ export function tokenizerFiles(
 ): TokenizerFiles {
   const added = tokens.flatMap((content, id) => {
     const kind = kindOf[id]
-    if (kind !== kinds.control && kind !== kinds.userDefined) return []
-    const special = kind === kinds.control
+    if (kind !== kinds.control && kind !== kinds.unknown && kind !== kinds.userDefined) return []
+    const special = kind !== kinds.userDefined
     return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }]
   })
   const item = (id: number | undefined) =>

@@ -53,6 +53,13 @@ describe('a tokenizer.model', () => {
     assert.deepEqual(tokenizerOf(model('prefix'), { add_eos_token: true }).encode('Once'), [1, ...bare, 2])
   })
 
+  it('knows its unknown, begin and end tokens as special', () => {
+    const tokenizer = tokenizerOf(model('prefix'))
+    assert.deepEqual(tokenizer.specialTexts, ['<unk>', '<s>', '</s>'])
+    assert.deepEqual(tokenizer.encode('<unk></s>'), [1, 0, 2])
+    assert.equal(tokenizer.decode([1, 0, ...tokenizer.encode('Once', { addSpecialTokens: false }), 2]), 'Once')
+  })
+
   it('has the tokens that were added later, from either file beside it', () => {
     const added = tokenizerOf(model('prefix'), {}, { '<|im_end|>': 501, '<|im_start|>': 500, '<s>': 1 })
     assert.equal(added.vocabSize, 502)
