@@ -57,9 +57,9 @@ interface Library {
 /** Throws {@link ModelFormatError} for a tokenizer.json that the library cannot use; its vocabulary was checked before. */
 export function createCodec({ content, config, special, where }: CodecSetup): Codec {
   const library = guarded(where, () => makeLibrary(content, config))
-  const sections = createSections(listOfAdded(content))
   const unknown = isObject(content['model']) ? content['model']['unk_token'] : undefined
   const unknownId = typeof unknown === 'string' ? library.token_to_id(unknown) : undefined
+  let sections: ReturnType<typeof createSections> | undefined
   let plainEncoder: ReturnType<typeof createPlainEncoder> | undefined
 
   function checkedIds({ ids, tokens }: ReturnType<Library['encode']>): number[] {
@@ -70,6 +70,7 @@ export function createCodec({ content, config, special, where }: CodecSetup): Co
   }
 
   function encodeParts(parts: readonly TextPart[], addSpecialTokens: boolean): number[] {
+    sections ??= createSections(listOfAdded(content))
     plainEncoder ??= createPlainEncoder(library, content, config)
     const ids: number[] = []
     for (const [index, section] of sections(parts).entries()) {

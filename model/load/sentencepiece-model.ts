@@ -21,35 +21,43 @@ export interface Beside {
  */
 export function sentencePieceTokenizer(bytes: Uint8Array, name: string, { config, added }: Beside): TokenizerFiles {
   const { tokens, scores, kindOf, trainer, normalizer } = parseModel(bytes, name)
-  const kind = trainer.get(3) ?? 1
+  const kind = trainer.get(trained.modelType) ?? 1
   if (kind !== 2) refuse(name, `is of kind ${quote(models[Number(kind)] ?? kind)}; known is BPE`)
-  if (!trainer.get(35)) refuse(name, 'has no byte fallback')
-  if (trainer.get(24)) refuse(name, 'puts spaces behind words')
-  const charsmap = normalizer.get(2)
+  if (!trainer.get(trained.byteFallback)) refuse(name, 'has no byte fallback')
+  if (trainer.get(trained.spacesBehindWords)) refuse(name, 'puts spaces behind words')
+  const charsmap = normalizer.get(normalized.charsmap)
   const changes = charsmap instanceof Uint8Array && charsmap.length > 0
-  if (changes || (normalizer.get(4) ?? 1) || !(normalizer.get(5) ?? 1))
-    refuse(name, 'changes texts before it cuts them')
+  const keepsSpaces = normalizer.get(normalized.removeSpaces) === 0 && (normalizer.get(normalized.escapeSpaces) ?? 1)
+  if (changes || !keepsSpaces) refuse(name, 'changes texts before it cuts them')
 
   const settings = isObject(config) ? config : {}
-  const end = (field: number, absent: number, wanted: boolean): number | undefined => {
+  const idOf = (field: number, absent: number): number | undefined => {
     const id = signed(trainer.get(field), absent)
-    return wanted && id >= 0 && id < tokens.length ? id : undefined
+    return id >= 0 && id < tokens.length ? id : undefined
   }
   const vocabulary: Vocabulary = {
     tokens,
     kinds: kindOf,
-    begin: end(41, 1, settings['add_bos_token'] !== false),
-    end: end(42, 2, settings['add_eos_token'] === true),
+    begin: settings['add_bos_token'] === false ? undefined : idOf(trained.bosId, 1),
+    end: settings['add_eos_token'] === true ? idOf(trained.eosId, 2) : undefined,
     name,
   }
-  const files = sentencePieceFiles(vocabulary, { scores, hasPrefix: Boolean(normalizer.get(3) ?? 1) })
+  const hasPrefix = Boolean(normalizer.get(normalized.dummyPrefix) ?? 1)
+  const files = sentencePieceFiles(vocabulary, { scores, hasPrefix })
   return {
     json: withAdded(files.json, { settings, added, tokens }),
     config: { ...settings, clean_up_tokenization_spaces: false },
   }
 }
 
+/** By their number in the message. */
 const models = ['', 'unigram', 'BPE', 'word', 'char']
+
+/** Numbers of fields in what the trainer was told. */
+const trained = { modelType: 3, spacesBehindWords: 24, byteFallback: 35, bosId: 41, eosId: 42 } as const
+
+/** Numbers of fields in how texts are normalised. */
+const normalized = { charsmap: 2, dummyPrefix: 3, removeSpaces: 4, escapeSpaces: 5 } as const
 
 function refuse(name: string, what: string): never {
   throw new ModelFormatError(

@@ -56,9 +56,12 @@ export function tokenizerFiles(
   }
 }
 
+/** Characters; each way of cutting a token in two is looked at. SentencePiece's own limit is 16, Llama 2's longest has 16. */
+const longestToken = 256
+
 /**
  * SentencePiece's BPE with byte fallback. `hasPrefix`: a space is put before each text. Throws {@link ModelFormatError} where
- * a byte has no token.
+ * a byte has no token, and for tokens too long to be any.
  */
 export function sentencePieceFiles(
   vocabulary: Vocabulary,
@@ -68,6 +71,12 @@ export function sentencePieceFiles(
   const vocab = idsOf(vocabulary)
   for (let byte = 0; byte < 256; byte++) {
     if (!vocab.has(byteToken(byte))) throw new ModelFormatError(`the tokenizer of ${name} has no ${byteToken(byte)}`)
+  }
+  const long = tokens.findIndex((text, id) => vocabulary.kinds[id] === kinds.normal && text.length > longestToken)
+  if (long !== -1) {
+    throw new ModelFormatError(
+      `token ${long} of ${name} has ${tokens[long]!.length} characters; at most ${longestToken} are believed`,
+    )
   }
   const merged = tokens.flatMap((text, id) =>
     vocabulary.kinds[id] === kinds.normal ? [{ text, score: scores[id]! }] : [],

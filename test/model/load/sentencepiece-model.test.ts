@@ -124,6 +124,10 @@ describe('a tokenizer.model', () => {
       message(field(1, message(field(1, text('a')))), field(2, Uint8Array.from(bpe)), field(3, message(field(4, 0)))),
       /no <0x00>/,
     ],
+    'with a token longer than any': [
+      message([...model('prefix')], field(1, message(field(1, text('a'.repeat(300)))))),
+      /token 500 of tokenizer\.model has 300 characters; at most 256/,
+    ],
     'that is none': [text('{"version": "1.0"}'), /is not a SentencePiece model/],
     'that is empty': [message(), /has no tokens/],
   }
