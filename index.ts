@@ -16,5 +16,6 @@ export {
 export { dequantize } from './engine/convert.ts'
 export * from './engine/errors.ts'
 export { type BackendListing, listBackends, openBackend } from './engine/open.ts'
+export type { ChatMessage, ChatOptions } from './model/chat.ts'
 export { type LoadOptions, loadModel, type Model } from './model/load-model.ts'
 export type { SkipSet } from './model/skip.ts'

@@ -3,10 +3,10 @@
 import { readFile } from 'node:fs/promises'
 import { text as readAll } from 'node:stream/consumers'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
 import type { GenerateOptions } from '../decode/options.ts'
 import { ArgumentError, ModelFormatError, NotFoundError } from '../engine/errors.ts'
+import type { SpecialTokens } from '../model/codec.ts'
 import type { Model } from '../model/load-model.ts'
 import type { SkipSet } from '../model/skip.ts'
 import { saveSkip } from '../model/skip-cache.ts'
@@ -22,8 +22,8 @@ import {
   numberList,
   wholeNumber,
 } from './model-options.ts'
-import { describeSkip, summaryLine } from './summary.ts'
-import { paintFor, printable } from './terminal.ts'
+import { printStream } from './print-stream.ts'
+import { describeSkip } from './summary.ts'
 
 interface Options extends ModelOptions {
   readonly promptIds?: number[]
@@ -42,6 +42,7 @@ interface Options extends ModelOptions {
   readonly minP?: number
   readonly repetitionPenalty?: number
   readonly seed?: number
+  readonly specialTokens: SpecialTokens
   readonly json?: true
 }
 
@@ -72,6 +73,14 @@ export function generateCommand(): Command {
     .option('--min-p <p>', 'sample among tokens at least this many times as likely as the likeliest', decimal)
     .option('--repetition-penalty <x>', 'above 1, tokens that the text has already are less likely', decimal)
     .option('--seed <n>', 'the same seed gives the same text, drafting or not (default: any)', wholeNumber(0))
+    .addOption(
+      new Option(
+        '--special-tokens <how>',
+        'what special tokens written in the prompt are: plain text, or tokens (parse)',
+      )
+        .choices(['plain', 'parse'])
+        .default('plain'),
+    )
     .option('--json', 'one JSON object on standard output instead of text')
     .addHelpText(
       'after',
@@ -90,6 +99,8 @@ Examples:
 async function run(prompt: string | undefined, options: Options, signal: AbortSignal): Promise<number> {
   const input = await readPrompt(prompt, options)
   await using model = await loadWithProgress(options, signal)
+  const { specialTokens } = options
+  const ids = typeof input === 'string' ? model.tokenizer.encode(input, { specialTokens }) : input
   const skip = await readSkip(model, options)
   if (options.saveSkip) await keepSkip(model, skip)
   const settings: GenerateOptions = {
@@ -107,7 +118,9 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
     seed: options.seed,
     signal,
   }
-  const result = options.json ? await generate(model, input, settings).result : await print(model, input, settings)
+  const stream = generate(model, ids, settings)
+  const before = typeof input === 'string' ? input : ''
+  const result = options.json ? await stream.result : await printStream(stream, { hasText: model.hasTokenizer, before })
   if (options.json) {
     const { backend, name, summary } = model
     const report = {
@@ -121,26 +134,6 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
     process.stdout.write(`${JSON.stringify(report)}\n`)
   }
   return result.finishReason === 'aborted' ? interruptedExit : 0
-}
-
-/** Streams text (or, without a tokenizer, ids) to standard output, and a summary to standard error. */
-async function print(model: Model, input: string | number[], settings: GenerateOptions): Promise<GenerationResult> {
-  const { isTTY } = process.stdout
-  const paint = paintFor(process.stdout)
-  const show = isTTY ? printable : (text: string): string => text
-  const stream = generate(model, input, settings)
-  let prompt = isTTY && typeof input === 'string' ? paint.dim(show(input)) : ''
-  for await (const event of stream) {
-    process.stdout.write(prompt)
-    prompt = ''
-    if (event.type !== 'token') continue
-    const text = model.hasTokenizer ? show(event.text) : `${event.id} `
-    process.stdout.write(event.source === 'draft' ? paint.accepted(text) : text)
-  }
-  process.stdout.write('\n')
-  const result = await stream.result
-  process.stderr.write(`${paintFor(process.stderr).dim(summaryLine(result))}\n`)
-  return result
 }
 
 async function readPrompt(prompt: string | undefined, { promptIds }: Options): Promise<string | number[]> {

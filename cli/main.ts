@@ -4,6 +4,7 @@
 import { Command } from 'commander'
 import { AbortError, DrafthorseError } from '../engine/errors.ts'
 import { benchCommand } from './bench/index.ts'
+import { chatCommand } from './chat.ts'
 import { convertCommand } from './convert.ts'
 import { demoCommand } from './demo.ts'
 import { generateCommand } from './generate.ts'
@@ -17,6 +18,7 @@ const program = new Command('drafthorse')
   .version(version)
   .addCommand(demoCommand())
   .addCommand(generateCommand())
+  .addCommand(chatCommand())
   .addCommand(pullCommand())
   .addCommand(infoCommand())
   .addCommand(convertCommand())

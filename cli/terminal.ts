@@ -17,8 +17,11 @@ export function paintFor(stream: Pick<WriteStream, 'isTTY'>): Paint {
   return { dim: paint('2', '22'), bold: paint('1', '22'), accepted: paint('32', '39') }
 }
 
-/** Text from a model, fit for a terminal: control characters but newline and tab are left out. */
+/**
+ * Text from a model, fit for a terminal: control characters but newline and tab are left out, so that no escape sequence
+ * begins, and so are the marks that turn the direction of what follows.
+ */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '')
 }

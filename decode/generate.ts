@@ -15,8 +15,10 @@ import { stopsAt, watchStopStrings } from './stop.ts'
 import { createStream, type GenerationRun, type GenerationStream } from './stream.ts'
 
 /**
- * Continues a prompt: token ids, or text (an empty text will do where the tokenizer begins each with a token). The same
- * tokens come out whatever the draft is and however long, sampled ones too: those of their seed. Nothing runs until the stream is read or its `result` is asked
+ * Continues a prompt: token ids, or text (an empty text will do where the tokenizer begins each with a token). Special
+ * tokens that a text spells out become tokens; of a stranger's text, pass the ids of
+ * `encode(text, { specialTokens: 'plain' })`. The same tokens come out whatever the draft is and however long, sampled ones
+ * too: those of their seed. Nothing runs until the stream is read or its `result` is asked
  * for; what is wrong with prompt or options is thrown there, as {@link ArgumentError}. Breaking out of the loop ends the
  * generation: `finishReason` is then `'aborted'`.
  */

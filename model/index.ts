@@ -1,6 +1,8 @@
 // The model: Llama on a backend, its files, its cache and its skip sets.
 
 export { advance, commit, createSequence, reusePrefix, type Sequence, truncate } from './cache.ts'
+export type { Chat, ChatMessage, ChatOptions } from './chat.ts'
+export type { SpecialTokens, TextPart } from './codec.ts'
 export { type LlamaConfig, parseConfig, type RopeScaling } from './config.ts'
 export type { ModelType } from './families.ts'
 export { createLlama, type Llama, type Rows, type SequenceRows, type Span } from './llama.ts'
@@ -21,7 +23,7 @@ export { type FileSink, type ModelSink, memorySink } from './save/sink.ts'
 export { noSkip, planSkip, type SkipPlan, type SkipSet } from './skip.ts'
 export { type SkipOwner, saveSkip } from './skip-cache.ts'
 export { parseSkipFile } from './skip-file.ts'
-export type { TextStream, Tokenizer } from './tokenizer.ts'
+export type { EncodeOptions, TextStream, Tokenizer } from './tokenizer.ts'
 export {
   type LayerWeights,
   type LinearWeights,

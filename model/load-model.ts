@@ -7,6 +7,7 @@ import { defaultBackend, openBackend } from '../engine/open.ts'
 import { expectOptions } from '../engine/options.ts'
 import { createTurn } from '../engine/turn.ts'
 import { advance, createSequence, type Sequence } from './cache.ts'
+import { type Chat, createChat } from './chat.ts'
 import type { LlamaConfig } from './config.ts'
 import { createLlama, type Llama } from './llama.ts'
 import { type Checkpoint, openCheckpoint } from './load/checkpoint.ts'
@@ -37,6 +38,9 @@ export interface Model extends Llama, AsyncDisposable {
   /** Throws {@link NotFoundError} where the checkpoint has none; `hasTokenizer` says so beforehand. */
   readonly tokenizer: Tokenizer
   readonly hasTokenizer: boolean
+  /** Conversations as prompts. Throws {@link NotFoundError} for a model that was not taught to chat; `hasChat` says so. */
+  readonly chat: Chat
+  readonly hasChat: boolean
   /** The skip set that is kept for it in the user's cache folder (`saveSkip`), or that came with the weights. */
   readonly skip: SkipSet | undefined
   readonly summary: WeightsSummary & { readonly format: string }
@@ -84,7 +88,7 @@ async function build(
   checkpoint: Checkpoint,
   options: LoadOptions & { backend: Backend; owned: boolean },
 ): Promise<Model> {
-  const { name, id, format, config, tensors, tokenizer, skip } = checkpoint
+  const { name, id, format, config, tensors, tokenizer, chat: chatSource, skip } = checkpoint
   const { backend, dtype = unaskedDType(checkpoint, backend) } = options
   if (dtype && !backend.capabilities.dtypes.includes(dtype)) {
     throw new DTypeError(`${backend.name} runs ${backend.capabilities.dtypes.join(', ')}, not ${dtype}`)
@@ -93,6 +97,7 @@ async function build(
   const turn = createTurn(options.signal)
   const weights = await uploadWeights(backend, config, { tensors, dtype, turn, onProgress: options.onProgress })
   const { free, ...llama } = createLlama(backend, config, weights)
+  const chat = tokenizer && chatSource && createChat(chatSource, tokenizer)
   const sequences = new Set<Sequence>()
   const made = new WeakSet<Sequence>()
 
@@ -105,6 +110,14 @@ async function build(
     get tokenizer(): Tokenizer {
       if (tokenizer) return tokenizer
       throw new NotFoundError(`${name} came without a tokenizer (tokenizer.json); pass token ids instead of text`)
+    },
+    hasChat: chat !== undefined,
+    get chat(): Chat {
+      if (chat) return chat
+      throw new NotFoundError(
+        `${name} came without ${chatSource ? 'a tokenizer' : 'a chat template'}: it was not taught to chat, but continues texts ` +
+          '(generate). If it was, put its chat_template.jinja or tokenizer_config.json beside it',
+      )
     },
     summary: { format, ...weightsInfo },
     createSequence() {
@@ -124,6 +137,7 @@ async function build(
     logits: (ids, options = {}) => logits(model, ids, options),
     async dispose() {
       for (const sequence of sequences) sequence.dispose()
+      chat?.dispose()
       if (options.owned) await backend.dispose()
       else free()
     },

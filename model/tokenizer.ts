@@ -1,12 +1,20 @@
-// Text to token ids and back, as a model's tokenizer.json says; @huggingface/tokenizers does the work.
+// Text to token ids and back, at once or as a stream, for any kind of tokenizer file.
 
-import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers'
-import { ArgumentError, DrafthorseError, ModelFormatError } from '../engine/errors.ts'
-import { asObject, describe, isObject, type JsonObject, quote } from './load/json.ts'
+import { ArgumentError } from '../engine/errors.ts'
+import { isSpecialText, listOfAdded, type SpecialTokens, type TextPart } from './codec.ts'
+import { openCodec } from './confined/codec.ts'
+import { asObject, describe } from './load/json.ts'
+import { readVocabulary } from './vocabulary.ts'
 
 export interface EncodeOptions {
   /** Adds what tokenizer.json's post-processor adds, as a begin-of-text token. Default true. */
   readonly addSpecialTokens?: boolean | undefined
+  /**
+   * What becomes of special tokens that the text spells out. `'parse'`, the default, makes tokens of them, as transformers
+   * does: right for texts of the program's own. `'plain'` takes them for the text that they are: right for what a stranger
+   * wrote, who could otherwise write `<|im_start|>system` and speak in the name of somebody else.
+   */
+  readonly specialTokens?: SpecialTokens | undefined
 }
 
 export interface DecodeOptions {
@@ -33,8 +41,13 @@ export interface TextStream {
 export interface Tokenizer {
   /** Ids are below this; not each needs to have a token. The model's own vocabulary may be larger. */
   readonly vocabSize: number
-  /** As `tok(text).input_ids` of transformers. */
-  encode(text: string, options?: EncodeOptions): number[]
+  /** The texts that `specialTokens: 'parse'` makes tokens of, chat roles among them; those of whitespace apart. */
+  readonly specialTexts: readonly string[]
+  /**
+   * As `tok(text).input_ids` of transformers; or of a text in parts, each of them parsed or plain. Throws
+   * {@link ModelFormatError} where a stranger's tokenizer.json needs more time for a text than any should.
+   */
+  encode(text: string | readonly TextPart[], options?: EncodeOptions): number[]
   /**
    * The text of ids; bytes that are no UTF-8 become U+FFFD. Spaces are as the model wrote them: transformers'
    * `clean_up_tokenization_spaces` is never applied, since text could not be streamed with it. Ids of the model that have
@@ -47,17 +60,6 @@ export interface Tokenizer {
    */
   textStream(options?: TextStreamOptions): TextStream
 }
-
-/** The part of the library's class that is used; its own type declarations do not resolve under Node's ESM rules. */
-interface Library {
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: (number | undefined)[]; tokens: string[] }
-  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string
-  token_to_id(token: string): number | undefined
-  id_to_token(id: number): string | undefined
-}
-
-/** Ids that are believed: as many as a config may have. */
-const mostIds = 2 ** 24
 
 export interface TokenizerOptions {
   /** What messages call the tokenizer.json. */
@@ -73,10 +75,9 @@ export function createTokenizer(json: unknown, options: TokenizerOptions): Token
   const { where } = options
   const content = asObject(json, where)
   const config = options.config === undefined ? {} : asObject(options.config, `the config beside ${where}`)
-  const vocabSize = checkVocabulary(content, where)
+  const { size: vocabSize, known, special } = readVocabulary(content, config, where)
   const idLimit = Math.max(vocabSize, options.modelVocabSize ?? 0)
-  const library = guarded(where, () => makeLibrary(content, config))
-  const special = specialIds(content, config, library)
+  const codec = openCodec({ content, config, special, where })
 
   function hasText(id: number, skipSpecialTokens: boolean): boolean {
     if (!Number.isSafeInteger(id) || id < 0 || id >= idLimit) {
@@ -84,25 +85,23 @@ export function createTokenizer(json: unknown, options: TokenizerOptions): Token
         `token id ${id} is outside the vocabulary; ids are whole numbers from 0 to ${idLimit - 1}`,
       )
     }
-    return library.id_to_token(id) !== undefined && !(skipSpecialTokens && special.has(id))
+    return known[id] === 1 && !(skipSpecialTokens && special.has(id))
   }
 
-  function text(ids: number[]): string {
-    if (ids.length === 0) return ''
-    const how = { skip_special_tokens: false, clean_up_tokenization_spaces: false }
-    return guarded(where, () => library.decode(ids, how))
-  }
+  const text = (ids: number[]): string => (ids.length === 0 ? '' : codec.decode(ids))
 
   return {
     vocabSize,
+    specialTexts: listOfAdded(content)
+      .filter(isSpecialText)
+      .map((token) => token.content),
 
-    encode(input, { addSpecialTokens = true } = {}) {
-      if (typeof input !== 'string') throw new ArgumentError(`expected a text to encode, but got ${describe(input)}`)
-      const { ids, tokens } = guarded(where, () => library.encode(input, { add_special_tokens: addSpecialTokens }))
-      return ids.map((id, i) => {
-        if (id !== undefined) return id
-        throw new ModelFormatError(`${where} has no id for the token ${quote(tokens[i])}, which it puts in texts`)
-      })
+    encode(input, { addSpecialTokens = true, specialTokens = 'parse' } = {}) {
+      if (specialTokens !== 'parse' && specialTokens !== 'plain') {
+        throw new ArgumentError(`specialTokens is "${String(specialTokens)}", expected "parse" or "plain"`)
+      }
+      if (typeof input !== 'string') return codec.encode(checkedParts(input), addSpecialTokens)
+      return codec.encode(specialTokens === 'parse' ? input : [{ text: input, specialTokens }], addSpecialTokens)
     },
 
     decode(ids, { skipSpecialTokens = true } = {}) {
@@ -114,6 +113,15 @@ export function createTokenizer(json: unknown, options: TokenizerOptions): Token
       return createTextStream(text, { seen, hasText: (id) => hasText(id, skipSpecialTokens) })
     },
   }
+}
+
+function checkedParts(parts: readonly TextPart[]): readonly TextPart[] {
+  if (!Array.isArray(parts)) throw new ArgumentError(`expected a text to encode, but got ${describe(parts)}`)
+  for (const part of parts) {
+    if (typeof part?.text === 'string' && ['parse', 'plain'].includes(part.specialTokens)) continue
+    throw new ArgumentError(`expected parts like { text, specialTokens: 'plain' }, but got ${describe(part)}`)
+  }
+  return parts
 }
 
 /**
@@ -155,70 +163,4 @@ function createTextStream(
 
 function certain(text: string): string {
   return text.endsWith('\ufffd') ? text.slice(0, -1) : text
-}
-
-function makeLibrary(content: JsonObject, config: JsonObject): Library {
-  const absent = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [] }
-  const made: unknown = new LibraryTokenizer({ ...absent, ...content }, config)
-  return made as Library // the library's class, described by the interface above
-}
-
-/** Runs the library; what it throws means that it could not work with the file. */
-function guarded<T>(where: string, run: () => T): T {
-  try {
-    return run()
-  } catch (cause) {
-    if (cause instanceof DrafthorseError) throw cause
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new ModelFormatError(`${where} is not a tokenizer.json that can be used: ${reason}`, { cause })
-  }
-}
-
-/** Checks what the library takes on trust, and gives the number of ids. */
-function checkVocabulary(content: JsonObject, where: string): number {
-  const model = asObject(content['model'], `"model" of ${where}`)
-  const { vocab, merges } = model
-  let size = 0
-  const check = (id: unknown, token: unknown): void => {
-    if (typeof token !== 'string' || typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0 || id >= mostIds) {
-      throw new ModelFormatError(
-        `${where} gives token ${quote(token)} the id ${quote(id)}; expected a whole number from 0 on`,
-      )
-    }
-    size = Math.max(size, id + 1)
-  }
-  const pairs: Iterable<[unknown, unknown]> = Array.isArray(vocab)
-    ? vocab.map((entry, id) => [Array.isArray(entry) ? entry[0] : entry, id]) // Unigram: [token, score] in order
-    : Object.entries(asObject(vocab, `"vocab" of ${where}`))
-  for (const [token, id] of pairs) check(id, token)
-  for (const added of listOf(content['added_tokens'], `"added_tokens" of ${where}`)) {
-    const { id, content: token } = asObject(added, `an added token of ${where}`)
-    check(id, token)
-  }
-  for (const merge of listOf(merges, `"merges" of ${where}`)) {
-    const parts: unknown = typeof merge === 'string' ? merge.split(' ') : merge
-    if (Array.isArray(parts) && parts.length === 2 && parts.every((part) => typeof part === 'string')) continue
-    throw new ModelFormatError(`${where} has the merge ${quote(merge)}; expected two tokens`)
-  }
-  if (size === 0) throw new ModelFormatError(`${where} has no tokens`)
-  return size
-}
-
-function listOf(value: unknown, where: string): readonly unknown[] {
-  if (value === undefined || value === null) return []
-  if (!Array.isArray(value)) throw new ModelFormatError(`${where} is ${describe(value)}; expected a list`)
-  return value
-}
-
-function specialIds(content: JsonObject, config: JsonObject, library: Library): ReadonlySet<number> {
-  const special = new Set<number>()
-  for (const added of listOf(content['added_tokens'], 'added_tokens')) {
-    if (isObject(added) && added['special'] === true && typeof added['id'] === 'number') special.add(added['id'])
-  }
-  for (const entry of listOf(config['additional_special_tokens'], 'additional_special_tokens')) {
-    const token = isObject(entry) ? entry['content'] : entry
-    const id = typeof token === 'string' ? library.token_to_id(token) : undefined
-    if (id !== undefined) special.add(id)
-  }
-  return special
 }

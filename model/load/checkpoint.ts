@@ -3,12 +3,14 @@
 import { openEmbedded, openFiles } from '#files'
 import type { StoredDType, WeightDType } from '../../engine/dtype.ts'
 import { ArgumentError, ModelFormatError, NotFoundError } from '../../engine/errors.ts'
+import type { ChatSource } from '../chat.ts'
 import { type LlamaConfig, parseConfig } from '../config.ts'
 import { modelId } from '../model-id.ts'
 import type { SkipSet } from '../skip.ts'
 import { cachedSkip } from '../skip-cache.ts'
 import { expectLayers, findSkipSet } from '../skip-file.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer.ts'
+import { ggufChatSource, readChatSource } from './chat-template.ts'
 import { folderDocuments, ggufDocuments, type ModelDocuments } from './documents.ts'
 import { embeddedName, embeddedTypes } from './embedded.ts'
 import type { ModelFiles } from './files.ts'
@@ -25,6 +27,7 @@ import {
   weightType,
 } from './safetensors.ts'
 import { openTfjsManifest, tfjsManifests } from './tfjs-manifest.ts'
+import { type FoundTokenizer, readTokenizerJson, readTokenizerModel } from './tokenizer-files.ts'
 
 /** A weight in a file, under its Hugging Face name, not read yet. */
 export interface StoredTensor {
@@ -50,6 +53,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>
   /** `undefined` for a model without one. */
   readonly tokenizer: Tokenizer | undefined
+  /** `undefined` for a model that was not taught to chat. */
+  readonly chat: ChatSource | undefined
   /** The set that is kept for this model in the user's cache folder, or the one in skip_layers.json beside the weights. */
   readonly skip: SkipSet | undefined
   /** The types in which it runs unasked, where more is known of it than what its file loses nothing in. */
@@ -64,12 +69,12 @@ export interface Checkpoint {
 
 /**
  * Opens a model: `'stories'` for the embedded one, the path of a folder in Hugging Face layout (config.json, safetensors
- * or TensorFlow.js's model.json, tokenizer.json), of a `.safetensors` or model.json file in such a folder, of a `.gguf`
- * file (a tokenizer.json beside it comes before its own), of a llama2.c `.bin` file, the hub name of what is in the
- * Hugging Face cache (`owner/name`, `owner/name:file.gguf`), or files by another way. Reads headers, the tokenizer, and of
- * each weight no more than the model's id needs. Throws {@link NotFoundError} for what is missing, {@link ModelFormatError}
- * for what is damaged or of another kind, and {@link BackendUnavailableError} where TensorFlow.js would be needed to decode
- * weights and is not installed.
+ * or TensorFlow.js's model.json, tokenizer.json or tokenizer.model), of a `.safetensors` or model.json file in such a
+ * folder, of a `.gguf` file (a tokenizer.json beside it comes before its own), of a llama2.c `.bin` file, the hub name of
+ * what is in the Hugging Face cache (`owner/name`, `owner/name:file.gguf`), or files by another way. Reads headers, the
+ * tokenizer, and of each weight no more than the model's id needs. Throws {@link NotFoundError} for what is missing,
+ * {@link ModelFormatError} for what is damaged or of another kind, and {@link BackendUnavailableError} where TensorFlow.js
+ * would be needed to decode weights and is not installed.
  */
 export async function openCheckpoint(source: string | URL | ModelFiles): Promise<Checkpoint> {
   if (source === embeddedName) return { ...(await open(await openEmbedded())), runsAs: embeddedTypes }
@@ -115,11 +120,13 @@ async function openFolder(files: ModelFiles): Promise<Found> {
       ? {}
       : { generationConfig: { json: generation, where: `generation_config.json of "${files.name}"` } }),
   })
-  const tokenizer = await readTokenizer(files, config.vocabSize)
+  const found = (await readTokenizerJson(files)) ?? (await readTokenizerModel(files))
+  const tokenizer = found && makeTokenizer(found, config)
+  const chat = await readChatSource(files)
   const skip = await readSkip(files, config)
   const weights = await openWeights(files)
   const documents = () => folderDocuments(files, asObject(json, 'config.json'))
-  return { name: files.name, config, tokenizer, skip, documents, ...weights }
+  return { name: files.name, config, tokenizer, chat, skip, documents, ...weights }
 }
 
 type OpenWeights = Pick<Checkpoint, 'format' | 'tensors' | 'close'>
@@ -175,28 +182,29 @@ async function openWeights(files: ModelFiles): Promise<OpenWeights> {
 async function openGgufModel(files: ModelFiles, file: string): Promise<Found> {
   const { config, configJson, tensors, file: gguf, source } = await openGguf(files, file)
   try {
-    const tokenizer = (await readTokenizer(files, config.vocabSize)) ?? (await ownTokenizer(gguf, source.name, config))
+    const found = (await readTokenizerJson(files)) ?? (await ownTokenizer(gguf, source.name))
+    const tokenizer = found && makeTokenizer(found, config)
+    const chat = (await readChatSource(files)) ?? (await ggufChatSource(gguf, source.name))
     const skip = await readSkip(files, config)
     const documents = async () => {
       const own = await ggufTokenizer(gguf, source.name)
       return ggufDocuments(files, { config: configJson, metadata: gguf.metadata, own })
     }
     const close = () => source.close()
-    return { name: files.name, format: 'gguf', config, tensors, tokenizer, skip, gguf, documents, close }
+    return { name: files.name, format: 'gguf', config, tensors, tokenizer, chat, skip, gguf, documents, close }
   } catch (error) {
     await source.close()
     throw error
   }
 }
 
-async function ownTokenizer(
-  gguf: GgufFile,
-  name: string,
-  { vocabSize: modelVocabSize }: LlamaConfig,
-): Promise<Tokenizer | undefined> {
+function makeTokenizer({ json, ...options }: FoundTokenizer, { vocabSize: modelVocabSize }: LlamaConfig): Tokenizer {
+  return createTokenizer(json, { ...options, modelVocabSize })
+}
+
+async function ownTokenizer(gguf: GgufFile, name: string): Promise<FoundTokenizer | undefined> {
   const content = await ggufTokenizer(gguf, name)
-  const where = `the tokenizer of ${name}`
-  return content && createTokenizer(content.json, { where, config: content.config, modelVocabSize })
+  return content && { ...content, where: `the tokenizer of ${name}` }
 }
 
 async function openLlama2cModel(files: ModelFiles, file: string): Promise<Found> {
@@ -206,23 +214,17 @@ async function openLlama2cModel(files: ModelFiles, file: string): Promise<Found>
     const content = await readLlama2cTokenizer(files, vocabSize)
     const tokenizer =
       content && createTokenizer(content.json, { where: `the tokenizer of "${files.name}"`, config: content.config })
+    const chat = await readChatSource(files)
     const skip = await readSkip(files, config)
     const tensors = new Map<string, StoredTensor>()
     for (const [name, tensor] of stored) tensors.set(name, { ...tensor, dtype: 'f32' })
     const documents = async () => ({ config: configJson, generationConfig: undefined, tokenizer: content })
     const close = () => source.close()
-    return { name: files.name, format: 'llama2c', config, tensors, tokenizer, skip, documents, close }
+    return { name: files.name, format: 'llama2c', config, tensors, tokenizer, chat, skip, documents, close }
   } catch (error) {
     await source.close()
     throw error
   }
-}
-
-async function readTokenizer(files: ModelFiles, modelVocabSize: number): Promise<Tokenizer | undefined> {
-  const json = await readJson(files, 'tokenizer.json')
-  if (json === undefined) return undefined
-  const config = await readJson(files, 'tokenizer_config.json')
-  return createTokenizer(json, { where: `tokenizer.json of "${files.name}"`, config, modelVocabSize })
 }
 
 async function readSkip(files: ModelFiles, { numHiddenLayers }: LlamaConfig): Promise<SkipSet | undefined> {

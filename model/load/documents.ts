@@ -5,6 +5,7 @@ import type { ModelFiles } from './files.ts'
 import type { GgufFile } from './gguf.ts'
 import { isObject, type JsonObject, readJson, readText } from './json.ts'
 import type { TokenizerFiles } from './sentencepiece.ts'
+import { readTokenizerJson, readTokenizerModel } from './tokenizer-files.ts'
 
 export interface ModelDocuments {
   /** The content of config.json. */
@@ -18,7 +19,7 @@ export interface ModelDocuments {
 /** The documents in a folder in Hugging Face's layout; newer ones have the chat template in a file of its own. */
 export async function folderDocuments(files: ModelFiles, config: JsonObject): Promise<ModelDocuments> {
   const generationConfig = await readJson(files, 'generation_config.json')
-  const tokenizer = await tokenizerBeside(files)
+  const tokenizer = await withTemplate(files, (await readTokenizerJson(files)) ?? (await readTokenizerModel(files)))
   return { config, generationConfig, tokenizer }
 }
 
@@ -27,16 +28,15 @@ export async function ggufDocuments(
   files: ModelFiles,
   { config, metadata, own }: { config: JsonObject; metadata: GgufFile['metadata']; own: TokenizerFiles | undefined },
 ): Promise<ModelDocuments> {
-  const beside = await tokenizerBeside(files)
+  const beside = await withTemplate(files, await readTokenizerJson(files))
   const tokenizer =
     beside ?? (own && { json: own.json, config: { ...namedTokens(own.json, metadata), ...asFields(own.config) } })
   return { config: shortNumbers(config), generationConfig: undefined, tokenizer }
 }
 
-async function tokenizerBeside(files: ModelFiles): Promise<TokenizerFiles | undefined> {
-  const json = await readJson(files, 'tokenizer.json')
-  if (json === undefined) return undefined
-  const config = await readJson(files, 'tokenizer_config.json')
+async function withTemplate(files: ModelFiles, found: TokenizerFiles | undefined): Promise<TokenizerFiles | undefined> {
+  if (!found) return undefined
+  const { json, config } = found
   const template = await readText(files, 'chat_template.jinja')
   return { json, config: template === undefined ? config : { ...asFields(config), chat_template: template } }
 }

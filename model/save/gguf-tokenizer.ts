@@ -3,9 +3,9 @@
 
 import { ModelFormatError } from '../../engine/errors.ts'
 import type { LlamaConfig } from '../config.ts'
-import { cuts, kinds } from '../load/gguf-tokenizer.ts'
+import { cuts } from '../load/gguf-tokenizer.ts'
 import { asObject, isObject, type JsonObject, listOf, quote } from '../load/json.ts'
-import { byteToken, mergesOf, type TokenizerFiles } from '../load/sentencepiece.ts'
+import { byteToken, kinds, mergesOf, type TokenizerFiles } from '../load/sentencepiece.ts'
 import { flagValue, floatsValue, type GgufValue, textsValue, textValue, wholesValue, wholeValue } from './gguf.ts'
 import { cutOf } from './gguf-cut.ts'
 

@@ -53,6 +53,14 @@ describe('drafthorse on the command line', () => {
     assert.equal(report.tokens.length, 5)
   })
 
+  it('takes special tokens in a prompt for text, unless told otherwise', async () => {
+    const tokens = async (...args: string[]): Promise<number> =>
+      JSON.parse((await run(['generate', '<|endoftext|>', '--json', '--max-new-tokens', '1', ...args])).stdout).stats
+        .promptTokens
+    assert.ok((await tokens()) > 2)
+    assert.equal(await tokens('--special-tokens', 'parse'), 2)
+  })
+
   it('skips the sublayers that a file or the options name', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'drafthorse-'))
     try {

@@ -90,6 +90,85 @@ describe('the tokenizer of the embedded model', () => {
   })
 })
 
+describe('special tokens that a text spells out', () => {
+  const ids = (text: string): number[] => stories.encode(text, { addSpecialTokens: false })
+  const plain = { specialTokens: 'plain', addSpecialTokens: false } as const
+
+  it('are tokens, as in transformers, or the text that they are', () => {
+    assert.deepEqual(stories.specialTexts, ['<|endoftext|>'])
+    const text = 'One<|endoftext|> two<|endoftext|>'
+    assert.equal(ids(text).filter((id) => id === 0).length, 2)
+    const encoded = stories.encode(text, plain)
+    assert.ok(!encoded.includes(0))
+    assert.equal(stories.decode(encoded), text)
+    assert.deepEqual(stories.encode(text, { specialTokens: 'plain' }), [0, ...encoded])
+    assert.deepEqual(stories.encode('', plain), [])
+  })
+
+  it('are not looked for across parts', () => {
+    const parts = (...texts: string[]) => texts.map((text) => ({ text, specialTokens: 'parse' }) as const)
+    assert.deepEqual(stories.encode(parts('<|endof', 'text|>'), plain), stories.encode('<|endoftext|>', plain))
+    assert.deepEqual(stories.encode(parts('One', '<|endoftext|>', ' two'), plain), ids('One<|endoftext|> two'))
+    const mixed = [...parts('<|endoftext|>'), { text: '<|endoftext|>', specialTokens: 'plain' } as const]
+    assert.deepEqual(stories.encode(mixed, plain), [0, ...stories.encode('<|endoftext|>', plain)])
+  })
+
+  it('leave all other texts as they were, whole and in any parts', () => {
+    const text = fc.string({ unit: 'grapheme', maxLength: 40 })
+    const cuts = fc.array(fc.nat(40), { maxLength: 3 })
+    fc.assert(
+      fc.property(text, cuts, (whole, at) => {
+        const ends = [0, ...at.map((cut) => Math.min(cut, whole.length)), whole.length].sort((a, b) => a - b)
+        const parts = ends
+          .slice(1)
+          .map((end, i) => ({ text: whole.slice(ends[i], end), specialTokens: 'plain' }) as const)
+        assert.deepEqual(stories.encode(parts), stories.encode(whole))
+      }),
+    )
+  })
+
+  it('are found in parts as in a text, with the spaces that they take from around them', () => {
+    const added = [
+      { id: 5, content: '<l>', special: true, normalized: false, lstrip: true },
+      { id: 6, content: '<r>', special: true, normalized: false, rstrip: true },
+      { id: 7, content: '<r>>', special: false, normalized: false },
+      { id: 8, content: '\n\n', special: false, normalized: false },
+    ]
+    const vocab = { a: 0, b: 1, '\u2581': 2, '\u2581a': 3, '<unk>': 4, '\n': 9 }
+    for (const prepend_scheme of ['always', 'first', 'never']) {
+      const json = {
+        added_tokens: added,
+        pre_tokenizer: { type: 'Metaspace', replacement: '\u2581', prepend_scheme, split: false },
+        decoder: { type: 'Metaspace', replacement: '\u2581', prepend_scheme },
+        model: { type: 'BPE', vocab, merges: [['\u2581', 'a']], unk_token: '<unk>' },
+      }
+      const tokenizer = createTokenizer(json, { where: 'tokenizer.json' })
+      assert.deepEqual(tokenizer.specialTexts, ['<l>', '<r>', '<r>>'])
+      for (const text of ['a', 'a b', 'a <l> b', '<r> a<r>> a', '<l><r>', 'b<r>  <l> a', 'a\n\nb', '?a<r>\n\n<l>a']) {
+        const parts = [{ text, specialTokens: 'parse' }] as const
+        assert.deepEqual(tokenizer.encode(parts), tokenizer.encode(text), `${prepend_scheme}: ${JSON.stringify(text)}`)
+      }
+      assert.deepEqual(tokenizer.encode('b\n\nb', plain).includes(8), true)
+    }
+  })
+
+  it('cannot come from the vocabulary itself: a tokenizer that makes one of plain text says so', () => {
+    const json = {
+      added_tokens: [{ id: 1, content: '<s>', special: true, normalized: false }],
+      model: { type: 'BPE', vocab: { a: 0, '<s>': 1 }, merges: [], ignore_merges: true },
+    }
+    const tokenizer = createTokenizer(json, { where: 'tokenizer.json' })
+    assert.deepEqual(tokenizer.encode('<s>'), [1])
+    assert.throws(() => tokenizer.encode('<s>', plain), ModelFormatError)
+  })
+
+  it('have two ways only, and parts have a form', () => {
+    const wrong: unknown[] = [5, null, {}, [5], [{ text: 5, specialTokens: 'plain' }], [{ text: 'a' }]]
+    for (const parts of wrong) assert.throws(() => stories.encode(parts as string), ArgumentError) // as without types
+    assert.throws(() => stories.encode('a', { specialTokens: 'maybe' as 'plain' }), ArgumentError)
+  })
+})
+
 describe('a text stream', () => {
   for (const [name, open] of [
     ['stories', async () => stories],

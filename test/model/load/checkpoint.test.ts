@@ -172,6 +172,26 @@ describe('openCheckpoint', () => {
     }
   })
 
+  it('takes the tokenizer of tokenizer.model where there is no tokenizer.json, and says how to chat', async () => {
+    const model = readFileSync(repository('test/oracles/sentencepiece/prefix.model'))
+    const beside = { 'tokenizer_config.json': json({ add_bos_token: false, chat_template: 'x', bos_token: '<s>' }) }
+    await using(files({ 'tokenizer.model': model, ...beside }), ({ tokenizer, chat }) => {
+      assert.equal(tokenizer?.vocabSize, 500)
+      assert.notEqual(tokenizer.encode('Once')[0], 1)
+      assert.deepEqual([chat?.templates, chat?.tokens], [{ default: 'x' }, { bos_token: '<s>' }])
+    })
+    const own = { model: { type: 'BPE', vocab: { a: 0 }, merges: [] } }
+    await using(files({ 'tokenizer.model': model, 'tokenizer.json': json(own) }), ({ tokenizer, chat }) => {
+      assert.deepEqual([tokenizer?.vocabSize, chat], [1, undefined])
+    })
+    const damaged = files({ 'tokenizer.model': json('x') })
+    await fails(
+      () => openCheckpoint(damaged),
+      'ERR_MODEL_FORMAT',
+      /tokenizer\.model of "m" is not a SentencePiece model/,
+    )
+  })
+
   it("lets generation_config.json decide what ends a text, and reads the model's own entry of skip_layers.json", async () => {
     const sets = { other: { attention: [0], mlp: [] }, m: { attention: [], mlp: [0] } }
     await using(
@@ -251,6 +271,8 @@ describe('openCheckpoint', () => {
       files({ 'model.safetensors': json('') }),
       files({ 'config.json': json([]) }),
       files({ 'tokenizer.json': json({}) }),
+      files({ 'tokenizer.model': json('x') }),
+      files({ 'chat_template.json': json('[]') }),
       files({ 'm.bin': json('x') }, 'm.bin'),
       files({ 'm.bin': llama2c, 'tokenizer.bin': json('x') }, 'm.bin'),
       files({ 'm.bin': llama2c, 'skip_layers.json': json('x') }, 'm.bin'),

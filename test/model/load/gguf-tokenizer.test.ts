@@ -31,6 +31,7 @@ for (const kind of ['llama-spm', 'llama-bpe']) {
     for (const [i, text] of texts.entries()) {
       const expected = [...lines[i]!.matchAll(/\d+/g)].map(([id]) => Number(id))
       assert.deepEqual(tokenizer.encode(text, { addSpecialTokens: false }), expected, JSON.stringify(text))
+      assert.deepEqual(tokenizer.encode(text, { addSpecialTokens: false, specialTokens: 'plain' }), expected)
       assert.equal(tokenizer.decode(expected), text)
     }
     golden(texts.length)
@@ -47,6 +48,10 @@ describe("SmolLM2's tokenizer in its GGUF file", () => {
     )
     for (const { prompt, prompt_ids: ids, greedy_ids: chosen, greedy_text: text } of examples) {
       assert.deepEqual(tokenizer.encode(prompt), ids)
+      assert.deepEqual(tokenizer.encode([{ text: prompt, specialTokens: 'parse' }]), ids)
+      const plain = tokenizer.encode(prompt, { specialTokens: 'plain' })
+      assert.ok(!plain.some((id) => id < 3))
+      assert.equal(tokenizer.decode(plain), prompt)
       assert.equal(tokenizer.decode(chosen, { skipSpecialTokens: false }), text)
       golden()
     }
