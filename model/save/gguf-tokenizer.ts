@@ -48,14 +48,25 @@ export function tokenizerMetadata(
     ? sentencePiece(content, { ...vocabulary, merges, where })
     : byteLevel(content, { model, merges, where })
   const { tokens, kindOf } = fields.vocabulary ?? vocabulary
-  const template = isObject(tokenizerConfig) ? tokenizerConfig['chat_template'] : undefined
   return new Map([
     ...fields.metadata,
     ['tokenizer.ggml.tokens', textsValue(tokens)],
     ['tokenizer.ggml.token_type', wholesValue(kindOf)],
     ...specialMetadata(content, { tokenizerConfig, config, tokens, where }),
-    ...(typeof template === 'string' ? [['tokenizer.chat_template', textValue(template)] as const] : []),
+    ...templates(tokenizerConfig),
   ])
+}
+
+/** The chat template; where there are several, the others by their names. */
+function templates(tokenizerConfig: unknown): Metadata {
+  const given = isObject(tokenizerConfig) ? tokenizerConfig['chat_template'] : undefined
+  const list = typeof given === 'string' ? [{ name: 'default', template: given }] : listOf(given).filter(isObject)
+  const key = 'tokenizer.chat_template'
+  return new Map(
+    list.flatMap(({ name, template }) =>
+      typeof template === 'string' ? [[name === 'default' ? key : `${key}.${name}`, textValue(template)]] : [],
+    ),
+  )
 }
 
 function unknown(where: string, what: string): ModelFormatError {

@@ -11,7 +11,7 @@ import { type ConvertOptions, convertModel } from '../../../model/save/convert.t
 import { memorySink } from '../../../model/save/sink.ts'
 import { tensorShapes } from '../../../model/weights.ts'
 import { folderOf, stories260K } from '../../checkpoints.ts'
-import { fails, readSafetensors, repository } from '../load/fixtures.ts'
+import { fails, json, readSafetensors, repository } from '../load/fixtures.ts'
 import { packedBytes, packedConfig, packedModel } from './packed.ts'
 
 type Files = ReturnType<typeof memoryFiles>
@@ -185,6 +185,43 @@ describe('convertModel', () => {
       }
     })
   }
+
+  for (const name of ['prefix', 'bare'] as const) {
+    it(`keeps the tokenizer of a tokenizer.model on every way: ${name}`, async () => {
+      const entries: Record<string, Uint8Array> = {}
+      for (const [file, path] of [
+        ['config.json', join(stories, 'config.json')],
+        ['model.safetensors', join(stories, 'model.safetensors')],
+        ['tokenizer.model', repository(`test/oracles/sentencepiece/${name}.model`)],
+      ] as const) {
+        entries[file] = Uint8Array.from(await readFile(path))
+      }
+      const source = memoryFiles('x', entries)
+      const texts = ['Once upon a time', '  two  spaces; 1234!', 'naïve 北京 🎉']
+      const idsOf = (files: Files) =>
+        opened(files, async ({ tokenizer }) => texts.map((text) => tokenizer!.encode(text)))
+      const gguf = await converted(source, { format: 'gguf' })
+      for (const files of [gguf, await converted(source), await converted(gguf)]) {
+        assert.deepEqual(await idsOf(files), await idsOf(source))
+      }
+    })
+  }
+
+  it('brings several chat templates along by their names', async () => {
+    const entries: Record<string, Uint8Array> = {}
+    for (const file of ['config.json', 'model.safetensors', 'tokenizer.json']) {
+      entries[file] = Uint8Array.from(await readFile(join(stories, file)))
+    }
+    const templates = [
+      { name: 'default', template: 'a' },
+      { name: 'tool_use', template: 'b' },
+    ]
+    entries['tokenizer_config.json'] = json({ chat_template: templates })
+    const gguf = await converted(memoryFiles('x', entries), { format: 'gguf' })
+    const metadata = await opened(gguf, async ({ gguf }) => gguf!.metadata)
+    assert.equal(metadata.get('tokenizer.chat_template'), 'a')
+    assert.equal(metadata.get('tokenizer.chat_template.tool_use'), 'b')
+  })
 
   it('brings the chat template and the skip set along', async () => {
     const template = '{% for message in messages %}{{ message.content }}{% endfor %}'
