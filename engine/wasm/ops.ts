@@ -16,7 +16,7 @@ export interface Recorder extends Recorded {
 /** Logits of a block, and words that say what is known of one, as in `kernels/select.ts`. */
 const [selectBlock, selectWords] = [1024, 6]
 
-/** What products by rows need, as in `kernels/linear.ts`. */
+/** What products need for those that are computed together, as in `kernels/linear.ts`. */
 const leastScratch = 192
 
 /** The place of an optional tensor. */
@@ -45,11 +45,10 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
     },
 
     linear(out, x, { weight, bias, residual }) {
-      // Each thread has its own copy of x in 16 bits, with the scale of each row and its sums by blocks, and the scales and
-      // offsets of four rows of weights.
+      // Each thread has its own copy of x in 16 bits, with the scale of each row and its sums by blocks.
       if (isBlockType(weight.dtype)) {
         const blocks = width(x) / 32
-        scratchBytes = Math.max(scratchBytes, out.shape[0]! * (width(x) * 2 + 4 + blocks * 4) + blocks * 32)
+        scratchBytes = Math.max(scratchBytes, leastScratch + out.shape[0]! * (width(x) * 2 + 4 + blocks * 4))
       }
       commands.add('linear', { reads: given(x, weight, bias, residual), writes: [out] }, [
         out.address,

@@ -112,11 +112,6 @@ function madd(sum: v128, a: v128, b: v128): v128 {
   return f32x4.add(sum, f32x4.mul(a, b))
 }
 
-/** `sum` and the whole numbers of a block times its scale. */
-export function addScaled(sum: v128, scale: v128, block: v128): v128 {
-  return madd(sum, scale, f32x4.convert_i32x4_s(block))
-}
-
 /** The first `count` lanes, zero in the others. */
 function first(values: v128, count: i32): v128 {
   return v128.and(values, lanes(count))
