@@ -1,7 +1,7 @@
 // Matrix product with a weight stored as [out, in]. Nearly all time goes here.
 
 import { scratch, share } from './control'
-import { dotRows, sums, togetherOf } from './dot'
+import { dotRows, dots4x2, sums, togetherOf } from './dot'
 import { dotsInBlocks, groupBytes, togetherInBlocks } from './dot-blocks'
 import { blockSums, quantize } from './quantize'
 import { rowBytes, typeBF16, typeF32, typeQ4, typeQ8 } from './weights'
@@ -50,11 +50,18 @@ function product<W>(c: Linear, from: u32, to: u32, parts: usize): void {
     const w3 = c.weight + <usize>min(o + 3, last) * bytes
     for (let row: u32 = 0, count: u32 = 0; row < c.rows; row += count) {
       const x = c.x + row * stride
-      count = togetherOf(c.rows - row, inSize)
-      dotRows<W>(parts, 64, x, stride, count, w0, inSize)
-      dotRows<W>(parts + 16, 64, x, stride, count, w1, inSize)
-      dotRows<W>(parts + 32, 64, x, stride, count, w2, inSize)
-      dotRows<W>(parts + 48, 64, x, stride, count, w3, inSize)
+      const left = c.rows - row
+      // What the first rows have brought into the cache may be read in any order.
+      if (sizeof<W>() == 4 && row > 0 && left > 1 && o + 4 <= to) {
+        count = 2
+        dots4x2(parts, x, stride, w0, bytes, inSize)
+      } else {
+        count = togetherOf<W>(left, inSize)
+        dotRows<W>(parts, 64, x, stride, count, w0, inSize)
+        dotRows<W>(parts + 16, 64, x, stride, count, w1, inSize)
+        dotRows<W>(parts + 32, 64, x, stride, count, w2, inSize)
+        dotRows<W>(parts + 48, 64, x, stride, count, w3, inSize)
+      }
       for (let i: u32 = 0; i < count; i++) {
         const at = parts + i * 64
         finish(c, row + i, o, to, sums(v128.load(at), v128.load(at, 16), v128.load(at, 32), v128.load(at, 48)))
