@@ -19,6 +19,9 @@ const [selectBlock, selectWords] = [1024, 6]
 /** What products need for those that are computed together, as in `kernels/linear.ts`. */
 const leastScratch = 192
 
+/** Heads that `kernels/attention.ts` computes together. */
+const attendedTogether = 3
+
 /** The place of an optional tensor. */
 const place = (tensor: WasmTensor | undefined): number => tensor?.address ?? 0
 const given = (...tensors: (WasmTensor | undefined)[]): WasmTensor[] => tensors.filter((tensor) => tensor !== undefined)
@@ -93,7 +96,7 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
       if (segments.length === 0) return
       const caches = own(segments).flatMap(({ cache }): Stamped[] => lineage(cache))
       const end = segments.reduce((most, { start, count }) => Math.max(most, start + count), 0)
-      scratchBytes = Math.max(scratchBytes, (end + 4) * 4)
+      scratchBytes = Math.max(scratchBytes, leastScratch + attendedTogether * (end + 8) * 4)
       const { cache } = own(segments)[0]!
       commands.add('attention', { reads: [queries, ...caches], writes: [out] }, [
         out.address,
