@@ -39,7 +39,7 @@ export function dotsInBlocks<T>(out: usize, x: usize, blockSums: usize, rows: u3
   else if (sizeof<T>() == 1) together<T, u64>(out, x, blockSums, w, size)
 }
 
-/** For one row there are registers for sixteen columns at once, which makes it a third faster. */
+/** For one row there are registers for sixteen columns at once, which makes it a sixth faster. */
 function alone<T>(x: usize, blockSums: usize, w: usize, size: u32): v128 {
   let sum = f32x4.splat(0)
   for (const end = x + size * 2; x < end; ) {
