@@ -8,7 +8,7 @@ import type { Crew } from './crew.ts'
 import type { Heap } from './heap.ts'
 import { chunkBytes, type WasmCache } from './kv-cache.ts'
 import { createRecorder } from './ops.ts'
-import { type Products, pack, packedSize } from './pack.ts'
+import { pack, packedSize } from './pack.ts'
 import { createRunner } from './runner.ts'
 import { newTensor, type WasmTensor, width } from './tensor.ts'
 
@@ -16,16 +16,15 @@ export interface BackendParts {
   readonly heap: Heap
   readonly crew: Crew
   readonly capabilities: Capabilities
-  readonly products: Products
   /** Called for each list that is handed over. */
   readonly onList: (commands: { readonly barriers: number }) => void
 }
 
-export function createBackend({ heap, crew, capabilities, products, onList }: BackendParts): Backend<WasmTensor> {
+export function createBackend({ heap, crew, capabilities, onList }: BackendParts): Backend<WasmTensor> {
   const tensors = new Set<WasmTensor>()
   const caches = new Set<WasmCache>()
   const arenas = new Set<{ bytes: number }>()
-  const recorder = createRecorder({ heap, commands: createCommands(), products })
+  const recorder = createRecorder(heap, createCommands())
   const { commands } = recorder
   const runner = createRunner(heap, crew, onList)
   /** Memory to be freed when what was recorded with it has run. */
@@ -84,7 +83,7 @@ export function createBackend({ heap, crew, capabilities, products, onList }: Ba
     const bytes = packedSize(dtype, shape)
     const tensor = newTensor({ shape, dtype, address: heap.allocate(bytes), bytes })
     const source = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    pack(heap.bytes(tensor.address, bytes), source, { dtype, columns: width(tensor), products })
+    pack(heap.bytes(tensor.address, bytes), source, dtype, width(tensor))
     tensors.add(tensor)
     return tensor
   }

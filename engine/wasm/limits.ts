@@ -3,6 +3,7 @@
 
 import { createCommands } from './commands.ts'
 import { createHeap } from './heap.ts'
+import { compile } from './products.ts'
 import { createRunner } from './runner.ts'
 import { createThreads } from './threads.ts'
 
@@ -28,7 +29,7 @@ const [floatsPerRepeat, pairsPerRepeat] = [12 * 4, 12 * 8]
  */
 export async function measureLimits(asked?: number): Promise<Limits> {
   const heap = createHeap({ allocations: 0, frees: 0 })
-  const crew = await createThreads(heap, { threads: asked })
+  const crew = createThreads(await compile(), heap, { threads: asked })
   const { threads } = crew
   try {
     const commands = createCommands()

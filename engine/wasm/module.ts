@@ -5,8 +5,8 @@ import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
 import { freeMemory } from '../free-memory.ts'
 import { createBackend } from './backend.ts'
 import { createHeap } from './heap.ts'
-import type { Products } from './pack.ts'
-import { chooseProducts } from './products.ts'
+import type { Modules } from './platform.ts'
+import { chooseModules } from './products.ts'
 import type { WasmTensor } from './tensor.ts'
 import { createThreads } from './threads.ts'
 
@@ -23,18 +23,18 @@ export interface Counts {
   readonly frees: number
 }
 
-/** `products` are chosen when it is opened, unless given. */
-export function createModule({ products: given }: { products?: Products } = {}): WasmModule {
+/** `choose` is asked for the kernels when it is opened. */
+export function createModule(choose: () => Promise<Modules> = chooseModules): WasmModule {
   const counts = { lists: 0, barriers: 0, allocations: 0, frees: 0 }
 
   async function open(options: OpenOptions): Promise<Backend<WasmTensor>> {
     // Before there are threads that would be at work beside it.
-    const products = given ?? (await chooseProducts())
+    const modules = await choose()
     const heap = createHeap(counts, freeMemory)
-    const crew = await createThreads(heap, options)
+    const crew = createThreads(modules, heap, options)
     const { threads } = crew
     const solo = platform.withoutThreads()
-    const simd = products === 'relaxed' ? 'relaxed SIMD' : 'SIMD'
+    const simd = modules.relaxed ? 'relaxed SIMD' : 'SIMD'
     const device = `WebAssembly ${simd}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
     return createBackend({
       heap,
@@ -47,7 +47,6 @@ export function createModule({ products: given }: { products?: Products } = {}):
         device: solo === undefined ? device : `${device}, for ${solo}`,
         kind: 'software',
       },
-      products,
       onList({ barriers }) {
         counts.lists++
         counts.barriers += barriers

@@ -5,7 +5,7 @@ import { isBlockType } from '../dtype.ts'
 import { type Commands, float, type Stamped } from './commands.ts'
 import type { Heap } from './heap.ts'
 import { createRowTables, lineage, type RowTables, reserve, rowBytes, runsOf, type WasmCache } from './kv-cache.ts'
-import { type Products, typeNumber } from './pack.ts'
+import { typeNumbers } from './pack.ts'
 import type { Recorded } from './runner.ts'
 import { type WasmTensor, width } from './tensor.ts'
 
@@ -16,22 +16,18 @@ export interface Recorder extends Recorded {
 /** Logits of a block, and words that say what is known of one, as in `kernels/select.ts`. */
 const [selectBlock, selectWords] = [1024, 6]
 
-/** What products by rows need, as in `kernels/linear.ts`. */
+/** What products need for those that are computed together, as in `kernels/linear.ts`. */
 const leastScratch = 192
+
+/** Heads that `kernels/attention.ts` computes together. */
+const attendedTogether = 3
 
 /** The place of an optional tensor. */
 const place = (tensor: WasmTensor | undefined): number => tensor?.address ?? 0
 const given = (...tensors: (WasmTensor | undefined)[]): WasmTensor[] => tensors.filter((tensor) => tensor !== undefined)
+const typeNumber = (weight: WasmTensor): number => typeNumbers[weight.dtype]! // openBackend checks the type
 
-export function createRecorder({
-  heap,
-  commands,
-  products,
-}: {
-  heap: Heap
-  commands: Commands
-  products: Products
-}): Recorder {
+export function createRecorder(heap: Heap, commands: Commands): Recorder {
   const tables: RowTables = createRowTables(heap, commands)
   let scratchBytes = leastScratch
 
@@ -41,15 +37,7 @@ export function createRecorder({
       const uses = { reads: inData ? [table] : [table, ids], writes: [out] }
       const where = inData ? commands.data(ids) : ids.address
       const [rows, size] = [out.shape[0]!, width(out)]
-      commands.add('embed', uses, [
-        out.address,
-        where,
-        inData ? 1 : 0,
-        table.address,
-        typeNumber(table.dtype, products),
-        rows,
-        size,
-      ])
+      commands.add('embed', uses, [out.address, where, inData ? 1 : 0, table.address, typeNumber(table), rows, size])
     },
 
     rmsNorm(out, x, { weight, epsilon }) {
@@ -60,17 +48,16 @@ export function createRecorder({
     },
 
     linear(out, x, { weight, bias, residual }) {
-      // Each thread has its own copy of x in 16 bits, with the scale of each row and its sums by blocks, and the scales and
-      // offsets of four rows of weights.
+      // Each thread has its own copy of x in 16 bits, with the scale of each row and its sums by blocks.
       if (isBlockType(weight.dtype)) {
         const blocks = width(x) / 32
-        scratchBytes = Math.max(scratchBytes, out.shape[0]! * (width(x) * 2 + 4 + blocks * 4) + blocks * 32)
+        scratchBytes = Math.max(scratchBytes, leastScratch + out.shape[0]! * (width(x) * 2 + 4 + blocks * 4))
       }
       commands.add('linear', { reads: given(x, weight, bias, residual), writes: [out] }, [
         out.address,
         x.address,
         weight.address,
-        typeNumber(weight.dtype, products),
+        typeNumber(weight),
         place(bias),
         place(residual),
         out.shape[0]!,
@@ -109,7 +96,7 @@ export function createRecorder({
       if (segments.length === 0) return
       const caches = own(segments).flatMap(({ cache }): Stamped[] => lineage(cache))
       const end = segments.reduce((most, { start, count }) => Math.max(most, start + count), 0)
-      scratchBytes = Math.max(scratchBytes, (end + 4) * 4)
+      scratchBytes = Math.max(scratchBytes, leastScratch + attendedTogether * (end + 8) * 4)
       const { cache } = own(segments)[0]!
       commands.add('attention', { reads: [queries, ...caches], writes: [out] }, [
         out.address,

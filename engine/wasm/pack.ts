@@ -4,16 +4,8 @@ import { type BlockDType, blockLayouts, byteSize, type DType, elementCount, isBl
 import { NumericError } from '../errors.ts'
 import { halfToFloat } from '../half.ts'
 
-/** The instructions of products with q8_0 weights: of words of 16 bits, or relaxed SIMD's of bytes. */
-export type Products = 'i16x8' | 'relaxed'
-
-/** The numbers by which kernels know a type of weights. */
-const typeNumbers: Readonly<Partial<Record<DType, number>>> = { f32: 0, bf16: 1, q8_0: 2, q4_0: 3, q4_1: 4 }
-const relaxedQ8 = 5
-
-export function typeNumber(dtype: DType, products: Products): number {
-  return dtype === 'q8_0' && products === 'relaxed' ? relaxedQ8 : typeNumbers[dtype]! // openBackend checks the type
-}
+/** The number by which kernels know a type of weights. */
+export const typeNumbers: Readonly<Partial<Record<DType, number>>> = { f32: 0, bf16: 1, q8_0: 2, q4_0: 3, q4_1: 4 }
 
 /** Bytes of a block of 32 columns of four rows. */
 const groupBytes: Readonly<Record<BlockDType, number>> = { q8_0: 144, q4_0: 72, q4_1: 80 }
@@ -27,16 +19,10 @@ export function packedSize(dtype: DType, shape: readonly number[]): number {
   return byteSize(dtype, shape)
 }
 
-export interface PackOptions {
-  readonly dtype: DType
-  readonly columns: number
-  readonly products: Products
-}
-
 /** Writes the values of `bytes` to `out`, which is of `packedSize`. Throws {@link NumericError} for a scale without a number. */
-export function pack(out: Uint8Array, bytes: Uint8Array, { dtype, columns, products }: PackOptions): void {
+export function pack(out: Uint8Array, bytes: Uint8Array, dtype: DType, columns: number): void {
   if (dtype === 'bf16') packBF16(out, bytes, columns)
-  else if (dtype === 'q8_0') packGroups(out, bytes, { dtype, columns, packBlock: packQ8[products] })
+  else if (dtype === 'q8_0') packGroups(out, bytes, { dtype, columns, packBlock: packQ8 })
   else if (dtype === 'q4_0' || dtype === 'q4_1') packGroups(out, bytes, { dtype, columns, packBlock: packQ4 })
   else out.set(bytes)
 }
@@ -95,42 +81,43 @@ function packGroups(
   }
 }
 
-/** Where the pairs of a block's bytes go: of each sixteen bytes, even pairs first, then odd ones, as in `quantize.ts`. */
-const pairOrder = [0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15]
-
 const floats = new Float32Array(1)
 const halvesOfFloat = new Uint16Array(floats.buffer)
 
-const ownOrder = pairOrder.map((_, pair) => pair)
-
-const packQ8: Readonly<Record<Products, PackBlock>> = { i16x8: packQ8In(pairOrder), relaxed: packQ8In(ownOrder) }
-
-/** The scale becomes an f32, and pairs come in an order. */
-function packQ8In(order: readonly number[]): PackBlock {
-  return (out, group, source, from, row) => {
-    floats[0] = halfToFloat(finite(source[from]!))
-    out[group + 64 + row * 2] = halvesOfFloat[0]!
-    out[group + 64 + row * 2 + 1] = halvesOfFloat[1]!
-    for (let pair = 0; pair < 16; pair++) out[group + row * 16 + order[pair]!] = source[from + 1 + pair]!
-  }
+/** Columns 0 to 3 of each row, columns 4 to 7 of each, and so on. The scale becomes an f32. */
+function packQ8(out: Uint16Array, group: number, source: Uint16Array, from: number, row: number): void {
+  floats[0] = halfToFloat(finite(source[from]!))
+  out[group + 64 + row * 2] = halvesOfFloat[0]!
+  out[group + 64 + row * 2 + 1] = halvesOfFloat[1]!
+  for (let pair = 0; pair < 16; pair++) out[group + (pair >> 1) * 8 + row * 2 + (pair & 1)] = source[from + 1 + pair]!
 }
 
 /**
- * Word j gets four values, those that meet lane j of the four vectors of activations in `quantize.ts`: elements e, e + 2,
- * e + 16 and e + 18. In the file byte i has element i in its lower half, and element i + 16 in its upper.
+ * Columns 0 to 15 of each row as four words, then columns 16 to 31. Word i has columns i, i + 4, i + 8 and i + 12, the first in
+ * its lowest bits. In the file byte i has column i in its lower half, and column i + 16 in its upper.
  */
 function packQ4(out: Uint16Array, group: number, source: Uint16Array, from: number, row: number, words: number): void {
   const first = from + words - 8
-  for (let pair = 0; pair < 4; pair++) {
-    // Two words of the file: bytes e, e + 1 and bytes e + 2, e + 3.
-    const a = source[first + pair * 2]!
-    const b = source[first + pair * 2 + 1]!
-    const to = group + row * 8 + pair * 2
-    out[to] = (a & 15) | ((b & 15) << 4) | ((a & 0xf0) << 4) | ((b & 0xf0) << 8)
-    out[to + 1] = ((a >> 8) & 15) | (((b >> 8) & 15) << 4) | (((a >> 12) & 15) << 8) | (((b >> 12) & 15) << 12)
+  for (let pair = 0; pair < 2; pair++) {
+    // Words of the file with columns 2 * pair and 2 * pair + 1, and 4, 8 and 12 columns behind these.
+    const a = source[first + pair]!
+    const b = source[first + pair + 2]!
+    const c = source[first + pair + 4]!
+    const d = source[first + pair + 6]!
+    for (let odd = 0; odd < 2; odd++) {
+      const to = group + row * 4 + pair * 2 + odd
+      const at = odd * 8
+      out[to] = word(a >> at, b >> at, c >> at, d >> at)
+      out[to + 16] = word(a >> (at + 4), b >> (at + 4), c >> (at + 4), d >> (at + 4))
+    }
   }
   out[group + 32 + row] = finite(source[from]!)
   if (words === 10) out[group + 36 + row] = finite(source[from + 1]!)
+}
+
+/** The lowest four bits of each, those of `a` lowest. */
+function word(a: number, b: number, c: number, d: number): number {
+  return (a & 15) | ((b & 15) << 4) | ((c & 15) << 8) | ((d & 15) << 12)
 }
 
 /** The bits of an f16 that is a number. */

@@ -1,6 +1,6 @@
 // What differs between Node and browsers: how threads are started. The package's "#workers" import chooses.
 
-/** The kernels, and those of relaxed SIMD where there is such. */
+/** The kernels, and those of relaxed SIMD where they are to be used. */
 export interface Modules {
   readonly kernels: WebAssembly.Module
   readonly relaxed: WebAssembly.Module | undefined

@@ -8,14 +8,14 @@ import { binary, relaxedBinary } from './binary.ts'
 import { createCommands } from './commands.ts'
 import { createSoloist } from './crew.ts'
 import { createHeap } from './heap.ts'
-import { type Products, pack, packedSize, typeNumber } from './pack.ts'
+import { pack, packedSize, typeNumbers } from './pack.ts'
 import type { Modules } from './platform.ts'
 import { createRunner } from './runner.ts'
 
 let compiled: Promise<Modules> | undefined
-let chosen: Promise<Products> | undefined
+let chosen: Promise<Modules> | undefined
 
-/** Compiles once in a process. */
+/** All that is known here, compiled once in a process. */
 export function compile(): Promise<Modules> {
   compiled ??= compileAll()
   return compiled
@@ -33,10 +33,20 @@ function decode(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
 }
 
+/** Those without relaxed SIMD. */
+export async function compileWords(): Promise<Modules> {
+  return { ...(await compile()), relaxed: undefined }
+}
+
 /** Chooses once in a process: what is faster here, in some milliseconds. */
-export function chooseProducts(): Promise<Products> {
-  chosen ??= compile().then((modules) => (modules.relaxed ? measure(modules) : 'i16x8'))
+export function chooseModules(): Promise<Modules> {
+  chosen ??= choose()
   return chosen
+}
+
+async function choose(): Promise<Modules> {
+  const [all, words] = [await compile(), await compileWords()]
+  return all.relaxed && (await isFaster(all, words)) ? all : words
 }
 
 /** Products that the nearest cache has room for, of several rows and of one in turn, as drafting for oneself has them. */
@@ -44,9 +54,9 @@ const [outSize, inSize, rows] = [32, 512, [4, 1]]
 /** As many lists of each kind as it takes an optimised kernel to come and be timed. */
 const [lists, perList] = [6, 64]
 
-async function measure(modules: Modules): Promise<Products> {
+/** Whether relaxed SIMD is faster, and gives the same bits. */
+async function isFaster(withRelaxed: Modules, without: Modules): Promise<boolean> {
   const heap = createHeap({ allocations: 0, frees: 0 })
-  const runner = createRunner(heap, createSoloist(modules, heap))
   const commands = createCommands()
   const mostRows = Math.max(...rows)
   const x = heap.allocate(mostRows * inSize * 4)
@@ -55,17 +65,18 @@ async function measure(modules: Modules): Promise<Products> {
   })
   // Each block has a scale of 1 to 2 before its 32 weights.
   const weights = Uint8Array.from({ length: outSize * (inSize / 32) * 34 }, (_, i) => (i % 34 === 1 ? 0x3c : i * 89))
+  const bytes = packedSize('q8_0', [outSize, inSize])
+  const weight = heap.allocate(bytes)
+  pack(heap.bytes(weight, bytes), weights, 'q8_0', inSize)
 
-  function contender(products: Products) {
-    const bytes = packedSize('q8_0', [outSize, inSize])
-    const [out, weight] = [heap.allocate(mostRows * outSize * 4), heap.allocate(bytes)]
-    pack(heap.bytes(weight, bytes), weights, { dtype: 'q8_0', columns: inSize, products })
-    const type = typeNumber('q8_0', products)
+  function contender(modules: Modules) {
+    const runner = createRunner(heap, createSoloist(modules, heap))
+    const out = heap.allocate(mostRows * outSize * 4)
     return {
       /** Milliseconds of a list of so many products. */
       async time(count: number): Promise<number> {
         for (let i = 0; i < count; i++) {
-          const fields = [out, x, weight, type, 0, 0, rows[i % rows.length]!, inSize, outSize]
+          const fields = [out, x, weight, typeNumbers.q8_0!, 0, 0, rows[i % rows.length]!, inSize, outSize]
           commands.add('linear', { reads: [], writes: [] }, fields)
         }
         const started = performance.now()
@@ -76,16 +87,16 @@ async function measure(modules: Modules): Promise<Products> {
     }
   }
 
-  const [words, relaxed] = [contender('i16x8'), contender('relaxed')]
+  const [words, relaxed] = [contender(without), contender(withRelaxed)]
   const best = { words: Number.POSITIVE_INFINITY, relaxed: Number.POSITIVE_INFINITY }
-  // The first is by a compiler's first code, which may have faults that the optimised one has not.
-  await words.time(1)
-  await relaxed.time(1)
+  // One of each number of rows, by a compiler's first code, which may have faults that the optimised one has not.
+  await words.time(rows.length)
+  await relaxed.time(rows.length)
   const bits = words.bits()
-  if (!relaxed.bits().every((value, i) => value === bits[i])) return 'i16x8'
+  if (!relaxed.bits().every((value, i) => value === bits[i])) return false
   for (let list = 0; list < lists; list++) {
     best.words = Math.min(best.words, await words.time(perList))
     best.relaxed = Math.min(best.relaxed, await relaxed.time(perList))
   }
-  return best.relaxed < best.words ? 'relaxed' : 'i16x8'
+  return best.relaxed < best.words
 }

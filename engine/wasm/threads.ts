@@ -6,7 +6,7 @@ import type { OpenOptions } from '../backend.ts'
 import { ArgumentError } from '../errors.ts'
 import { type Crew, createCrew, createSoloist } from './crew.ts'
 import type { Heap } from './heap.ts'
-import { compile } from './products.ts'
+import type { Modules } from './platform.ts'
 
 /** By default; more would wait for each other longer than they save, unless the model is large. */
 const mostThreads = 8
@@ -15,11 +15,10 @@ const mostThreads = 8
 const roomForThreads = 1024
 
 /** Throws {@link ArgumentError} for more threads than a list has room for. */
-export async function createThreads(heap: Heap, { threads: asked, workerUrl }: OpenOptions): Promise<Crew> {
+export function createThreads(modules: Modules, heap: Heap, { threads: asked, workerUrl }: OpenOptions): Crew {
   if (asked !== undefined && asked > roomForThreads) {
     throw new ArgumentError(`threads is ${asked}, and the wasm backend runs ${roomForThreads} at most`)
   }
-  const modules = await compile()
   if (platform.withoutThreads() !== undefined) return createSoloist(modules, heap)
   return createCrew(modules, heap, { platform, threads: asked ?? Math.min(platform.cores(), mostThreads), workerUrl })
 }

@@ -1,7 +1,7 @@
 // Causal attention of grouped heads over cached keys and values (Vaswani et al. 2017; Ainslie et al. 2023).
 
 import { data, scratch, share } from './control'
-import { dot, lanes, sum, sums } from './dot'
+import { dotRows, lanes, sum, sums } from './dot'
 import { exp } from './exp'
 import { chunkPositions, Row, Run, runOf } from './rows'
 
@@ -21,36 +21,81 @@ export class Attention {
   scale: f32
 }
 
-/** Threads take heads of rows. Each sums over its positions in their order, so nothing depends on how memory is cut. */
+/** Heads of a row that read the same keys, computed together: each key is read once for all of them. */
+const mostTogether: u32 = 3
+
+/**
+ * Threads take heads of rows. Each sums over its positions in their order, so nothing depends on how memory is cut, nor on
+ * which heads are computed together.
+ */
 export function attention(c: Attention, thread: u32, threads: u32): void {
   const heads = c.heads
-  const weights = scratch(thread)
+  const parts = scratch(thread)
+  const weights = parts + mostTogether * 64
   const plane = chunkPositions * c.kvBytes
   const end = share(c.rows * heads, thread + 1, threads)
-  for (let at = share(c.rows * heads, thread, threads); at < end; at++) {
+  for (let at = share(c.rows * heads, thread, threads), count: u32 = 0; at < end; at += count) {
     const row = changetype<Row>(data() + c.table + (at / heads) * offsetof<Row>())
     const last = row.position
     const first = c.window && last >= c.window ? last + 1 - c.window : 0
-    const group = ((at % heads) * c.kvHeads) / heads
+    const head = at % heads
+    const group = (head * c.kvHeads) / heads
+    count = min(togetherOf(c, head, group), end - at)
     const keys = 2 * c.layer * plane + group * c.headSize * 4
     const query = c.queries + at * c.headSize * 4
     const out = c.out + at * c.headSize * 4
+    const runs = data() + row.runs
+    // The last score of a head may be written with three others behind it.
+    const step: usize = ((last - first + 7) & ~3) * 4
 
-    score(weights, query, data() + row.runs, c, first, last, keys)
-    const total = softmax(weights, last + 1 - first)
-    let i: u32 = 0
-    for (; i + 16 <= c.headSize; i += 16) {
-      weigh(out + i * 4, weights, data() + row.runs, c, first, last, keys + plane + i * 4, total)
+    score(weights, step, query, count, parts, runs, c, first, last, keys)
+    for (let i: u32 = 0; i < count; i++) {
+      store<f32>(parts + i * 4, softmax(weights + <usize>i * step, last + 1 - first))
     }
-    for (; i < c.headSize; i++) {
-      weighOne(out + i * 4, weights, data() + row.runs, c, first, last, keys + plane + i * 4, total)
+    for (let i: u32 = 0; i < count; i += 2) {
+      const totals = parts + i * 4
+      weighAll(
+        out + i * c.headSize * 4,
+        weights + <usize>i * step,
+        step,
+        min(count - i, 2),
+        totals,
+        runs,
+        c,
+        first,
+        last,
+        keys + plane,
+      )
     }
   }
 }
 
-/** `weights[p - first] = scale * q . k` of the positions `first .. last`. */
-function score(weights: usize, query: usize, runs: usize, c: Attention, first: u32, last: u32, offset: usize): void {
+/** How many heads from `head` on read the keys of `group`, up to as many as are computed together. */
+function togetherOf(c: Attention, head: u32, group: u32): u32 {
+  let next = head + 1
+  while (next < c.heads && next - head < mostTogether && (next * c.kvHeads) / c.heads == group) next++
+  return next - head
+}
+
+/**
+ * `scale * q . k` of `count` queries with the keys of the positions `first .. last`: from `weights` on for the first query,
+ * `step` bytes behind for the next.
+ */
+function score(
+  weights: usize,
+  step: usize,
+  query: usize,
+  count: u32,
+  parts: usize,
+  runs: usize,
+  c: Attention,
+  first: u32,
+  last: u32,
+  offset: usize,
+): void {
   const bytes = c.kvBytes
+  const size = c.headSize
+  const stride = size * 4
   const scale = f32x4.splat(c.scale)
   let run = runOf(runs, first)
   for (let p = first; p <= last; run = next(run)) {
@@ -59,17 +104,15 @@ function score(weights: usize, query: usize, runs: usize, c: Attention, first: u
     for (; p < end; p += 4) {
       // Past the end of a run its last position stands in; what comes of it is written over, or never read.
       const most = end - 1
-      const k1 = base + min(p + 1, most) * bytes
-      const k2 = base + min(p + 2, most) * bytes
-      const k3 = base + min(p + 3, most) * bytes
-      const size = c.headSize
-      const products = sums(
-        dot<f32>(query, base + p * bytes, size),
-        dot<f32>(query, k1, size),
-        dot<f32>(query, k2, size),
-        dot<f32>(query, k3, size),
-      )
-      v128.store(weights, f32x4.mul(scale, products))
+      dotRows<f32>(parts, 64, query, stride, count, base + p * bytes, size)
+      dotRows<f32>(parts + 16, 64, query, stride, count, base + min(p + 1, most) * bytes, size)
+      dotRows<f32>(parts + 32, 64, query, stride, count, base + min(p + 2, most) * bytes, size)
+      dotRows<f32>(parts + 48, 64, query, stride, count, base + min(p + 3, most) * bytes, size)
+      for (let i: u32 = 0; i < count; i++) {
+        const at = parts + i * 64
+        const products = sums(v128.load(at), v128.load(at, 16), v128.load(at, 32), v128.load(at, 48))
+        v128.store(weights + <usize>i * step, f32x4.mul(scale, products))
+      }
       weights += min(end - p, 4) * 4
     }
     p = end
@@ -96,36 +139,82 @@ function softmax(weights: usize, count: u32): f32 {
   return sum(total)
 }
 
-/** Sixteen sums of values by weight, divided by `total`. */
-function weigh(
+/** The values of one or two heads, summed by their weights. */
+function weighAll(
   out: usize,
   weights: usize,
+  step: usize,
+  count: u32,
+  totals: usize,
   runs: usize,
   c: Attention,
   first: u32,
   last: u32,
   offset: usize,
-  total: f32,
+): void {
+  let i: u32 = 0
+  for (; i + 16 <= c.headSize; i += 16) {
+    if (count == 1) weigh<u8>(out + i * 4, weights, step, totals, runs, c, first, last, offset + i * 4)
+    else weigh<u16>(out + i * 4, weights, step, totals, runs, c, first, last, offset + i * 4)
+  }
+  for (; i < c.headSize; i++) {
+    weighOne(out + i * 4, weights, runs, c, first, last, offset + i * 4, load<f32>(totals))
+    if (count > 1) {
+      weighOne(out + (c.headSize + i) * 4, weights + step, runs, c, first, last, offset + i * 4, load<f32>(totals, 4))
+    }
+  }
+}
+
+/** Sixteen sums of values by weight, divided by the total of the weights, for N heads: `u8` is one, `u16` two. */
+function weigh<N>(
+  out: usize,
+  weights: usize,
+  step: usize,
+  totals: usize,
+  runs: usize,
+  c: Attention,
+  first: u32,
+  last: u32,
+  offset: usize,
 ): void {
   const bytes = c.kvBytes
-  let s0 = f32x4.splat(0)
-  let s1 = s0
-  let s2 = s0
-  let s3 = s0
+  let a0 = f32x4.splat(0)
+  let a1 = a0
+  let a2 = a0
+  let a3 = a0
+  let b0 = a0
+  let b1 = a0
+  let b2 = a0
+  let b3 = a0
   let run = runOf(runs, first)
   for (let p = first; p <= last; run = next(run)) {
     const end = min(run.end, last + 1)
     for (let value = run.base + offset + p * bytes; p < end; p++) {
-      const weight = v128.load32_splat(weights)
-      s0 = f32x4.add(s0, f32x4.mul(weight, v128.load(value)))
-      s1 = f32x4.add(s1, f32x4.mul(weight, v128.load(value, 16)))
-      s2 = f32x4.add(s2, f32x4.mul(weight, v128.load(value, 32)))
-      s3 = f32x4.add(s3, f32x4.mul(weight, v128.load(value, 48)))
+      const v0 = v128.load(value)
+      const v1 = v128.load(value, 16)
+      const v2 = v128.load(value, 32)
+      const v3 = v128.load(value, 48)
+      const a = v128.load32_splat(weights)
+      a0 = f32x4.add(a0, f32x4.mul(a, v0))
+      a1 = f32x4.add(a1, f32x4.mul(a, v1))
+      a2 = f32x4.add(a2, f32x4.mul(a, v2))
+      a3 = f32x4.add(a3, f32x4.mul(a, v3))
+      if (sizeof<N>() > 1) {
+        const b = v128.load32_splat(weights + step)
+        b0 = f32x4.add(b0, f32x4.mul(b, v0))
+        b1 = f32x4.add(b1, f32x4.mul(b, v1))
+        b2 = f32x4.add(b2, f32x4.mul(b, v2))
+        b3 = f32x4.add(b3, f32x4.mul(b, v3))
+      }
       weights += 4
       value += bytes
     }
   }
-  const divisor = f32x4.splat(total)
+  storeDivided(out, v128.load32_splat(totals), a0, a1, a2, a3)
+  if (sizeof<N>() > 1) storeDivided(out + c.headSize * 4, v128.load32_splat(totals, 4), b0, b1, b2, b3)
+}
+
+function storeDivided(out: usize, divisor: v128, s0: v128, s1: v128, s2: v128, s3: v128): void {
   v128.store(out, f32x4.div(s0, divisor))
   v128.store(out, f32x4.div(s1, divisor), 16)
   v128.store(out, f32x4.div(s2, divisor), 32)

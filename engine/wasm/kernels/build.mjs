@@ -35,6 +35,6 @@ export const binary: string =
 
 /** The module of those that need relaxed SIMD. */
 export const relaxedBinary: string =
-  '${await compile('dot-q8-relaxed.ts', '--enable', 'relaxed-simd')}'
+  '${await compile('relaxed.ts', '--enable', 'relaxed-simd')}'
 `,
 )

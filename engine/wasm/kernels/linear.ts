@@ -1,11 +1,10 @@
 // Matrix product with a weight stored as [out, in]. Nearly all time goes here.
 
 import { scratch, share } from './control'
-import { dotRows, sums, togetherOf } from './dot'
-import { dotsQ4, scalesQ4 } from './dot-q4'
-import { dotsQ8 } from './dot-q8'
-import { blockSums, quantize } from './quantize'
-import { groupBytes, rowBytes, typeBF16, typeF32, typeQ4, typeQ8, typeQ8Relaxed } from './weights'
+import { dotRows, dots4x2, sums, togetherOf } from './dot'
+import { dotsInBlocks, groupBytes, togetherInBlocks } from './dot-blocks'
+import { blockSums, halve, quantize } from './quantize'
+import { rowBytes, typeBF16, typeF32, typeQ4, typeQ8 } from './weights'
 
 /** `out [rows, outSize] = x [rows, inSize] * weight^T + bias + residual`; bias and residual may be 0, for none. */
 @unmanaged
@@ -21,7 +20,8 @@ export class Linear {
   outSize: u32
 }
 
-/** `product` of `dot-q8-relaxed.ts`, which the host links where there are its instructions. */
+/** Whether the host has linked the `product` of `relaxed.ts`: where its instructions are known, and faster. */
+declare const hasRelaxed: bool
 declare function productRelaxed(c: usize, from: u32, to: u32, own: usize): void
 
 /** Threads take blocks of four outputs. */
@@ -32,8 +32,10 @@ export function linear(c: Linear, thread: u32, threads: u32): void {
   if (from >= to) return
   if (c.type == typeF32) product<f32>(c, from, to, scratch(thread))
   else if (c.type == typeBF16) product<u16>(c, from, to, scratch(thread))
-  else if (c.type == typeQ8Relaxed) productRelaxed(changetype<usize>(c), from, to, scratch(thread))
-  else productInBlocks(c, from, to, scratch(thread))
+  else if (c.type == typeQ8 && hasRelaxed) productRelaxed(changetype<usize>(c), from, to, scratch(thread))
+  else if (c.type == typeQ8) productInBlocks<i8>(c, from, to, scratch(thread))
+  else if (c.type == typeQ4) productInBlocks<u16>(c, from, to, scratch(thread))
+  else productInBlocks<u32>(c, from, to, scratch(thread))
 }
 
 /**
@@ -53,11 +55,18 @@ function product<W>(c: Linear, from: u32, to: u32, parts: usize): void {
     const w3 = c.weight + <usize>min(o + 3, last) * bytes
     for (let row: u32 = 0, count: u32 = 0; row < c.rows; row += count) {
       const x = c.x + row * stride
-      count = togetherOf(c.rows - row, inSize)
-      dotRows<W>(parts, 64, x, stride, count, w0, inSize)
-      dotRows<W>(parts + 16, 64, x, stride, count, w1, inSize)
-      dotRows<W>(parts + 32, 64, x, stride, count, w2, inSize)
-      dotRows<W>(parts + 48, 64, x, stride, count, w3, inSize)
+      const left = c.rows - row
+      // What the first rows have brought into the cache may be read in any order.
+      if (sizeof<W>() == 4 && row > 0 && left > 1 && o + 4 <= to) {
+        count = 2
+        dots4x2(parts, x, stride, w0, bytes, inSize)
+      } else {
+        count = togetherOf<W>(left, inSize)
+        dotRows<W>(parts, 64, x, stride, count, w0, inSize)
+        dotRows<W>(parts + 16, 64, x, stride, count, w1, inSize)
+        dotRows<W>(parts + 32, 64, x, stride, count, w2, inSize)
+        dotRows<W>(parts + 48, 64, x, stride, count, w3, inSize)
+      }
       for (let i: u32 = 0; i < count; i++) {
         const at = parts + i * 64
         finish(c, row + i, o, to, sums(v128.load(at), v128.load(at, 16), v128.load(at, 32), v128.load(at, 48)))
@@ -70,38 +79,39 @@ function product<W>(c: Linear, from: u32, to: u32, parts: usize): void {
  * The same for types in blocks, with the rows of `x` quantised first, by each thread for itself: that is quicker than to
  * wait for it.
  */
-function productInBlocks(c: Linear, from: u32, to: u32, own: usize): void {
+export function productInBlocks<T>(c: Linear, from: u32, to: u32, own: usize): void {
   const inSize = c.inSize
   const blocks = inSize >> 5
   const bytes = inSize * 2
   const scales = own + c.rows * bytes
   const allSums = scales + c.rows * 4
-  const weightScales = allSums + c.rows * blocks * 4
-  for (let row: u32 = 0; row < c.rows; row++) {
-    const quantized = own + row * bytes
-    store<f32>(scales + row * 4, quantize(quantized, c.x + row * inSize * 4, inSize))
-    if (c.type != typeQ8) blockSums(allSums + row * blocks * 4, quantized, inSize)
+  const products = allSums + c.rows * blocks * 4
+  for (let row: u32 = 0, count: u32 = 0; row < c.rows; row += count) {
+    count = togetherInBlocks<T>(c.rows - row)
+    for (let i: u32 = 0; i < count; i++) {
+      const x = own + row * bytes + i * 8
+      store<f32>(scales + (row + i) * 4, quantize(x, count * 8, c.x + (row + i) * inSize * 4, inSize))
+      if (sizeof<T>() > 1) blockSums(allSums + (row * blocks + i) * 4, x, count, inSize)
+    }
   }
-  const step = blocks * groupBytes(c.type)
+  if (ASC_FEATURE_RELAXED_SIMD) halve(own, c.rows * bytes)
+  const step = blocks * groupBytes<T>()
   let group = c.weight + <usize>(from >> 2) * step
   for (let o = from; o < to; o += 4) {
-    if (c.type == typeQ4) scalesQ4<u16>(weightScales, group, inSize)
-    else if (c.type != typeQ8) scalesQ4<u32>(weightScales, group, inSize)
-    for (let row: u32 = 0; row < c.rows; row++) {
-      const x = own + row * bytes
-      const sumsOfRow = allSums + row * blocks * 4
-      let products: v128
-      if (c.type == typeQ8) products = dotsQ8(x, group, inSize)
-      else if (c.type == typeQ4) products = dotsQ4<u16>(x, sumsOfRow, group, weightScales, inSize)
-      else products = dotsQ4<u32>(x, sumsOfRow, group, weightScales, inSize)
-      finish(c, row, o, to, f32x4.mul(v128.load32_splat(scales + row * 4), products))
+    for (let row: u32 = 0, count: u32 = 0; row < c.rows; row += count) {
+      count = togetherInBlocks<T>(c.rows - row)
+      dotsInBlocks<T>(products, own + row * bytes, allSums + row * blocks * 4, count, group, inSize)
+      for (let i: u32 = 0; i < count; i++) {
+        const scale = v128.load32_splat(scales + (row + i) * 4)
+        finish(c, row + i, o, to, f32x4.mul(scale, v128.load(products + i * 16)))
+      }
     }
     group += step
   }
 }
 
 /** Adds what is to be added, and stores the outputs before `to`. */
-export function finish(c: Linear, row: u32, o: u32, to: u32, sum: v128): void {
+function finish(c: Linear, row: u32, o: u32, to: u32, sum: v128): void {
   const at = (row * c.outSize + o) * 4
   if (c.bias) sum = f32x4.add(sum, v128.load(c.bias + o * 4))
   if (c.residual) sum = f32x4.add(sum, v128.load(c.residual + at))
