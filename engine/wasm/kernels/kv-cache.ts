@@ -1,6 +1,7 @@
 // Writing keys and values to the caches of sequences, and copying them between caches.
 
 import { data } from './control'
+import { copy } from './copy'
 import { chunkPositions, Row, runOf } from './rows'
 
 /** `keys` and `values` `[rows, bytes / 4]`. */
@@ -21,8 +22,8 @@ export function storeKV(c: StoreKV, thread: u32, threads: u32): void {
   for (let i = thread; i < c.rows; i += threads) {
     const row = changetype<Row>(data() + c.table + i * offsetof<Row>())
     const at = runOf(data() + row.runs, row.position).base + row.position * bytes + 2 * c.layer * plane
-    memory.copy(at, c.keys + i * bytes, bytes)
-    memory.copy(at + plane, c.values + i * bytes, bytes)
+    copy(at, c.keys + i * bytes, bytes)
+    copy(at + plane, c.values + i * bytes, bytes)
   }
 }
 
@@ -44,7 +45,7 @@ export function copyKV(c: CopyKV, thread: u32, threads: u32): void {
     const offset = plane * chunkPositions * bytes
     for (let p = c.from; p < c.to; p++) {
       const to = runOf(data() + c.out, p).base + p * bytes + offset
-      memory.copy(to, runOf(data() + c.source, p).base + p * bytes + offset, bytes)
+      copy(to, runOf(data() + c.source, p).base + p * bytes + offset, bytes)
     }
   }
 }

@@ -1,5 +1,6 @@
 // The types of weights, and their rows in memory as `pack.ts` lays them out.
 
+import { copy } from './copy'
 import { groupBytes, offsetsOf, scalesOf, weightBytes } from './dot-blocks'
 
 export const typeF32: u32 = 0
@@ -15,7 +16,7 @@ export function rowBytes(type: u32, size: u32): usize {
 
 /** Writes row `row` of a table as f32. */
 export function unpack(out: usize, table: usize, type: u32, row: u32, size: u32): void {
-  if (type == typeF32) memory.copy(out, table + <usize>row * rowBytes(type, size), size * 4)
+  if (type == typeF32) copy(out, table + <usize>row * rowBytes(type, size), size * 4)
   else if (type == typeBF16) unpackBF16(out, table + <usize>row * rowBytes(type, size), size)
   else if (type == typeQ8) unpackBlocks<i8>(out, table, row, size)
   else if (type == typeQ4) unpackBlocks<u16>(out, table, row, size)
