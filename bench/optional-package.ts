@@ -18,6 +18,6 @@ export function packageFolder(name: string): string {
     if (existsSync(join(folder, 'package.json'))) return folder
   }
   throw new BackendUnavailableError(
-    `${name} is not installed: run "npm install ${name}" in your project, or "npm ci" in bench/peers of this repository`,
+    `${name} is not installed: run "npm install ${name}" in your project, or "npm install" in bench/peers of this repository`,
   )
 }

@@ -106,7 +106,7 @@ describe('decoding beside a peer', () => {
   it('says what to install where a package is not', () => {
     assert.throws(() => packageFolder('no-such-package'), {
       code: 'ERR_BACKEND_UNAVAILABLE',
-      message: /no-such-package is not installed: run "npm install no-such-package" in your project, or "npm ci"/,
+      message: /no-such-package is not installed: run "npm install no-such-package" in your project, or "npm install"/,
     })
   })
 })

@@ -141,7 +141,7 @@ describe('decoding beside wllama', function () {
 
   it('has rows of both, whose tokens begin alike', async function () {
     const installed = existsSync(repository('bench/peers/node_modules/@wllama/wllama'))
-    skipUnlessPossible(this, installed, 'only a benchmark needs wllama: "npm ci" in bench/peers installs it')
+    skipUnlessPossible(this, installed, 'only a benchmark needs wllama: "npm install" in bench/peers installs it')
     skipUnless(this, existsSync(file), 'test/peers/fetch-smollm2.sh has not brought SmolLM2')
     const sides = await openWllama(file, { threads: [1], contextSize: 64 })
     try {
