@@ -65,7 +65,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     benchDecode(model, {
       prompts,
       maxNewTokens: options.maxNewTokens,
-      draftLengths: options.draftLengths,
+      draftLengths: model.skip ? options.draftLengths : [],
       rows: [1, 2, 4, 5, 8],
       promptTokens: options.promptTokens,
       signal,
@@ -94,6 +94,7 @@ function describe(model: Model, result: DecodeBench, limits: Limits | undefined)
     `weights as ${typesOf(model)}; ${model.backend.capabilities.threads} threads;`,
     `${result.prompts} prompts, ${result.maxNewTokens} new tokens each, greedy, end of sequence ignored, interleaved;`,
     'medians (quartiles)',
+    ...(model.skip ? [] : ['no skip set was found for this model, so nothing is drafted']),
   ]
   const ways = formatTable(
     [
