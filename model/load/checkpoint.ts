@@ -86,7 +86,7 @@ export async function openCheckpoint(source: string | URL | ModelFiles): Promise
 async function open(files: ModelFiles): Promise<Checkpoint> {
   const found = await openAny(files)
   try {
-    const id = await modelId(found.config, found.tensors)
+    const id = files.isDistant ? undefined : await modelId(found.config, found.tensors)
     return { ...found, id, skip: (await cachedSkip({ ...found, id })) ?? found.skip }
   } catch (error) {
     await found.close()

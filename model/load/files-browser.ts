@@ -1,22 +1,24 @@
-// Browsers have no file system to open a path in. Chosen by the package's "#files" import where a bundler builds for
-// browsers; files-node.ts is its counterpart.
+// In a browser a path is an address. Chosen by the package's "#files" import where a bundler builds for browsers;
+// files-node.ts is its counterpart.
 
 import { NotFoundError } from '../../engine/errors.ts'
 import type { ModelSink } from '../save/sink.ts'
 import { embeddedName } from './embedded.ts'
 import type { ModelFiles } from './files.ts'
+import { urlFiles } from './files-url.ts'
 
-/** Always throws {@link NotFoundError}: it says how to hand the files over instead. */
+/** The files at an address, which may be relative to the page's. Throws {@link NotFoundError} for what is no address. */
 export async function openFiles(path: string | URL): Promise<ModelFiles> {
-  throw new NotFoundError(
-    `cannot open ${JSON.stringify(String(path))}: a browser has no paths. Fetch the model's files and pass ` +
-      "memoryFiles(name, { 'config.json': bytes, ... }) of drafthorse/model",
-  )
+  const base = globalThis.document?.baseURI ?? globalThis.location?.href
+  if (URL.canParse(String(path), base)) return urlFiles(new URL(path, base))
+  throw new NotFoundError(`${JSON.stringify(String(path))} is not an address to load a model from`)
 }
 
 /** Always throws {@link NotFoundError}: a bundle does not hold the embedded model. */
-export function openEmbedded(): Promise<ModelFiles> {
-  return openFiles(embeddedName)
+export async function openEmbedded(): Promise<ModelFiles> {
+  throw new NotFoundError(
+    `a page has no embedded model: put the files drafthorse/models/${embeddedName}/* beside it, and load their folder by its address`,
+  )
 }
 
 /** Always throws {@link NotFoundError}: it says how to take the files instead. */

@@ -28,6 +28,8 @@ export interface ModelFiles {
   readonly name: string
   /** The file that was asked for, for a model of one file; `undefined` for a folder. */
   readonly file: string | undefined
+  /** Where reading costs a request: no more is read than loading takes, so the model gets no id. */
+  readonly isDistant?: true
   /**
    * Opens a file by its path inside the folder, `/` between the parts; `undefined` if there is none. Throws
    * {@link ModelFormatError} for a name that leads out of the folder.

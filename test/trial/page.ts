@@ -12,7 +12,12 @@ import { viteBuild } from './vite-build.ts'
 /** What the page may fetch of the repository. */
 const served = /^(models\/stories|test\/oracles\/hf(-families)?)\/[\w./-]*$/
 
-export async function openPage(): Promise<Site> {
+/** `given`: what is served under that name. */
+export async function openPage({
+  given = () => undefined,
+}: {
+  given?: (path: string) => Uint8Array | undefined
+} = {}): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), 'drafthorse-page-'))
   const clean = (): void => rmSync(folder, { recursive: true, force: true })
   process.once('exit', clean)
@@ -20,8 +25,10 @@ export async function openPage(): Promise<Site> {
   await viteBuild(['--config', config, '--outDir', folder])
   const own = fromFolder(folder)
   const wasm = fromFolder(join(peers, 'node_modules/@tensorflow/tfjs-backend-wasm/dist'))
-  const site = await serve((path) => {
+  const site = await serve(async (path) => {
     const [first, ...rest] = path.split('/')
+    const bytes = first === 'given' ? given(rest.join('/')) : undefined
+    if (bytes) return bytes
     if (first === 'repository') return repositoryFile(rest.join('/'))
     return first === 'wasm' ? wasm(rest.join('/')) : own(path)
   })

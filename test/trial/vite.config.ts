@@ -21,7 +21,7 @@ const config: UserConfig = defineConfig({
   build: {
     target: 'esnext',
     minify: false,
-    rolldownOptions: { input: fileURLToPath(new URL('page.html', here)) },
+    rolldownOptions: { input: ['page.html', 'by-url.html'].map((name) => fileURLToPath(new URL(name, here))) },
   },
 })
 

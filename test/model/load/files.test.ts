@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { checkFileName, type ModelFiles, memoryFiles } from '../../../model/load/files.ts'
-import { openFiles as openInBrowser } from '../../../model/load/files-browser.ts'
 import { openFiles } from '../../../model/load/files-node.ts'
 import { skipUnlessPossible } from '../../skip.ts'
 import { codeOf, fails, json } from './fixtures.ts'
@@ -189,11 +188,5 @@ describe('memoryFiles', () => {
     for (const name of hostileNames) await fails(() => files.open(name), 'ERR_MODEL_FORMAT', /stays inside/)
     const source = await files.open('a.bin')
     await fails(() => source?.read(1, 3), 'ERR_MODEL_FORMAT', /a\.bin has 3 bytes/)
-  })
-})
-
-describe('files in a browser', () => {
-  it('cannot be opened by path, and the error says what to pass', async () => {
-    await fails(() => openInBrowser('stories'), 'ERR_NOT_FOUND', /memoryFiles/)
   })
 })

@@ -1,0 +1,166 @@
+// A model's files by their address: fetched piece by piece as they are read, so that a page need not hold them twice.
+
+import { AbortError, DownloadError } from '../../engine/errors.ts'
+import { type ByteSource, checkFileName, checkRange, type ModelFiles } from './files.ts'
+
+export interface UrlFilesOptions {
+  /** Ends what is being fetched. */
+  readonly signal?: AbortSignal | undefined
+  /** Told of all bytes that came so far, after each piece. */
+  readonly onFetch?: ((bytes: number) => void) | undefined
+}
+
+/** Bytes of a piece, and of the pieces that are kept: tensors that follow each other in a file share pieces. */
+const pieceBytes = 4 * 2 ** 20
+const keptBytes = 16 * pieceBytes
+
+/** A file that is there. Its pieces are `step` bytes each: all of it, where the server knows no ranges. */
+interface Found {
+  readonly size: number
+  readonly step: number
+}
+
+/**
+ * The files of a model at an address: of a folder, or of one file (model.json, `.gguf`, `.bin`, `.safetensors`) in its folder.
+ * Servers that know ranges are asked for pieces of 4 MiB, others for whole files; some 64 MiB are kept. A page (HTML) in the
+ * place of a file counts as none. Reading throws {@link DownloadError} for what does not come, and {@link AbortError}.
+ */
+export function urlFiles(address: string | URL, { signal, onFetch }: UrlFilesOptions = {}): ModelFiles {
+  const { folder, file } = placeOf(new URL(address))
+  const found = new Map<string, Found>()
+  const pieces = new Map<string, Uint8Array>()
+  let fetched = 0
+
+  async function ask(path: string, range?: { from: number; to: number }): Promise<Response> {
+    const url = new URL(path.split('/').map(encodeURIComponent).join('/'), folder)
+    const headers: Record<string, string> = range ? { range: `bytes=${range.from}-${range.to - 1}` } : {}
+    try {
+      return await fetch(url, { headers, signal: signal ?? null })
+    } catch (cause) {
+      throw failure(path, cause)
+    }
+  }
+
+  async function body(path: string, response: Response): Promise<Uint8Array> {
+    if (!response.ok) throw failure(path, `the server answered ${response.status}`)
+    try {
+      const bytes = new Uint8Array(await response.arrayBuffer())
+      fetched += bytes.length
+      onFetch?.(fetched)
+      return bytes
+    } catch (cause) {
+      throw failure(path, cause)
+    }
+  }
+
+  function failure(path: string, cause: unknown): Error {
+    if (signal?.aborted) return new AbortError(`fetching ${path} was aborted`, { cause: signal.reason })
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    return new DownloadError(`${path} could not be fetched from ${folder.href}: ${reason}`, { cause })
+  }
+
+  /** Keeps a piece as the latest, and lets the oldest go. */
+  function keep(key: string, bytes: Uint8Array): void {
+    pieces.delete(key)
+    pieces.set(key, bytes)
+    let total = 0
+    for (const { length } of pieces.values()) total += length
+    for (const [oldest, { length }] of pieces) {
+      if (total <= keptBytes || oldest === key) return
+      pieces.delete(oldest)
+      total -= length
+    }
+  }
+
+  /** Finds out what is at a path, and keeps its first piece; `undefined` where nothing is. */
+  async function look(path: string): Promise<Found | undefined> {
+    let response = await ask(path, { from: 0, to: pieceBytes })
+    const { status, headers } = response
+    const isPage = /^text\/html\b/i.test(headers.get('content-type') ?? '')
+    if (status === 404 || status === 410 || isPage) {
+      await response.body?.cancel()
+      return undefined
+    }
+    if (status === 416) return { size: 0, step: pieceBytes } // an empty file has no first byte
+    const size = sizeOf(response)
+    if (status === 206 && size === undefined) {
+      // Its size is not for this page to see: another origin would have to allow that.
+      await response.body?.cancel()
+      response = await ask(path)
+    }
+    const bytes = await body(path, response)
+    keep(`${path} 0`, bytes)
+    return size === undefined ? { size: bytes.length, step: bytes.length } : { size, step: pieceBytes }
+  }
+
+  async function piece(path: string, index: number, { size, step }: Found): Promise<Uint8Array> {
+    const key = `${path} ${index}`
+    let bytes = pieces.get(key)
+    if (!bytes) {
+      const from = index * step
+      const to = Math.min(from + step, size)
+      const response = await ask(path, step < size ? { from, to } : undefined)
+      bytes = await body(path, response)
+      if (bytes.length !== to - from) {
+        throw failure(path, `${bytes.length} bytes came of a piece of ${to - from}; it changed, or was cut`)
+      }
+    }
+    keep(key, bytes)
+    return bytes
+  }
+
+  async function read(path: string, file: Found, { offset, length }: { offset: number; length: number }) {
+    const out = new Uint8Array(length)
+    for (let done = 0; done < length; ) {
+      const at = offset + done
+      const index = Math.floor(at / file.step)
+      const start = at - index * file.step
+      const part = (await piece(path, index, file)).subarray(start, start + length - done)
+      out.set(part, done)
+      done += part.length
+    }
+    return out
+  }
+
+  return {
+    name: nameOf(folder, file),
+    file,
+    isDistant: true,
+    async open(path): Promise<ByteSource | undefined> {
+      checkFileName(path, folder.href)
+      const there = found.get(path) ?? (await look(path))
+      if (!there) return undefined
+      found.set(path, there)
+      const { size } = there
+      return {
+        name: path,
+        size,
+        async read(offset, length) {
+          checkRange({ name: path, size }, { offset, length })
+          return read(path, there, { offset, length })
+        },
+        async close() {},
+      }
+    },
+  }
+}
+
+/** The folder of an address, with a slash at its end, and the file that it names, if it names one. */
+function placeOf(address: URL): { folder: URL; file: string | undefined } {
+  const last = decodeURIComponent(address.pathname.split('/').at(-1)!)
+  if (/\.(json|gguf|bin|safetensors)$/i.test(last)) return { folder: new URL('.', address), file: last }
+  const folder = new URL(address)
+  folder.pathname = folder.pathname.replace(/\/?$/, '/')
+  return { folder, file: undefined }
+}
+
+/** Of the whole file, by the answer to a range; `undefined` where that is not said, or where the bytes are compressed ones. */
+function sizeOf({ status, headers }: Response): number | undefined {
+  const total = /^bytes 0-\d+\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1]
+  return status !== 206 || total === undefined || headers.has('content-encoding') ? undefined : Number(total)
+}
+
+function nameOf(folder: URL, file: string | undefined): string {
+  const parent = decodeURIComponent(folder.pathname.split('/').at(-2) ?? '') || folder.host
+  return file === undefined || /^(model(\.|$)|weights_manifest\.)/.test(file) ? parent : file.replace(/\.[^.]*$/, '')
+}
