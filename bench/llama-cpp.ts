@@ -57,13 +57,15 @@ export async function openLlamaCpp(path: string, { contextSize }: { contextSize:
       const sequence = await sequenceOf(threads)
       await sequence.clearHistory()
       const tokens: number[] = []
+      const start = performance.now()
       let first = 0
       for await (const token of sequence.evaluate(ids, { temperature: 0, yieldEogToken: true })) {
         if (tokens.length === 0) first = performance.now()
         tokens.push(token)
         if (tokens.length === maxNewTokens || signal?.aborted) break
       }
-      return { tokens, tokensPerSecond: ((tokens.length - 1) / (performance.now() - first)) * 1000 }
+      const tokensPerSecond = ((tokens.length - 1) / (performance.now() - first)) * 1000
+      return { tokens, tokensPerSecond, firstTokenMs: first - start }
     },
     dispose: () => llama.dispose(),
   }

@@ -37,6 +37,8 @@ export interface PeerRow {
   readonly side: string
   readonly threads: number
   readonly tokensPerSecond: Spread
+  /** Milliseconds until the first new token. */
+  readonly firstTokenMs: Spread
   /** Processor milliseconds a token, prompt included, all threads together. */
   readonly cpuPerToken: Spread
   /** Over the peer with as many threads, prompt by prompt; undefined where that was not run. */
@@ -96,6 +98,7 @@ export async function benchPeers({ ours, theirs, helpers }: PeerSides, options: 
       side: side.engine,
       threads: side.threads,
       tokensPerSecond: spread(rates(side)),
+      firstTokenMs: spread(own.map(({ firstTokenMs }) => firstTokenMs)),
       cpuPerToken: spread(own.map(({ cpu }) => cpu)),
       ratio: peer && pairedRatio(rates(side), rates(peer)),
       others,

@@ -9,6 +9,8 @@ export interface Decoded {
   readonly tokens: readonly (number | undefined)[]
   /** From the first new token to the last, so that the prompt does not count. */
   readonly tokensPerSecond: number
+  /** Until the first new token: what reading the prompt takes. */
+  readonly firstTokenMs: number
 }
 
 export interface DecodeOptions {
@@ -19,6 +21,7 @@ export interface DecodeOptions {
 
 /** Greedy decoding without drafts. */
 export async function decodePlainly(model: Model, ids: readonly number[], options: DecodeOptions): Promise<Decoded> {
+  const start = performance.now()
   let first = 0
   let last = 0
   const stream = generate(model, ids, { ...options, draft: 'none', ignoreEos: true })
@@ -28,5 +31,5 @@ export async function decodePlainly(model: Model, ids: readonly number[], option
     if (event.index === 0) first = last
   }
   const { tokens } = await stream.result
-  return { tokens, tokensPerSecond: ((tokens.length - 1) / (last - first)) * 1000 }
+  return { tokens, tokensPerSecond: ((tokens.length - 1) / (last - first)) * 1000, firstTokenMs: first - start }
 }

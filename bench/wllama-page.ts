@@ -113,6 +113,7 @@ function wordsOf(value: unknown): string {
 /** As it streams: the tokens' ids come with their text, and the time is that of the page, as ours is. */
 async function decodeWithWllama(wllama: Wllama, prompt: string, { maxNewTokens }: DecodeOptions): Promise<Decoded> {
   const tokens: (number | undefined)[] = new Array(maxNewTokens).fill(undefined)
+  const start = performance.now()
   const first = { time: 0, count: 0 }
   const last = { time: 0, count: 0 }
   let promptTokens = 0
@@ -134,7 +135,8 @@ async function decodeWithWllama(wllama: Wllama, prompt: string, { maxNewTokens }
     },
   })
   checkPrompt(prompt, promptTokens)
-  return { tokens, tokensPerSecond: ((last.count - first.count) / (last.time - first.time)) * 1000 }
+  const tokensPerSecond = ((last.count - first.count) / (last.time - first.time)) * 1000
+  return { tokens, tokensPerSecond, firstTokenMs: first.time - start }
 }
 
 /** wllama takes text alone, and cuts it into tokens itself. */

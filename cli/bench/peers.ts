@@ -134,7 +134,7 @@ async function inBrowser(options: Options, signal: AbortSignal): Promise<Compari
 
 /** Tokens that the peer has room for: a prompt, and the text. */
 function contextSize({ maxNewTokens }: Options): number {
-  return 256 + maxNewTokens
+  return 1024 + maxNewTokens
 }
 
 interface Described extends PeerReport {
@@ -150,6 +150,7 @@ function describe({ model, runtime, peer, prompts, rows, best }: Described): str
       { title: 'engine' },
       { title: 'threads', align: 'right' },
       { title: 'tokens/s', align: 'right' },
+      { title: 'first token, ms', align: 'right' },
       { title: 'CPU ms a token', align: 'right' },
       { title: `over ${peer}`, align: 'right' },
       { title: 'same tokens', align: 'right' },
@@ -159,6 +160,7 @@ function describe({ model, runtime, peer, prompts, rows, best }: Described): str
       row.side,
       `${row.threads}`,
       row.disturbed ? 'refused' : figure(row.tokensPerSecond, 1),
+      row.disturbed ? '' : figure(row.firstTokenMs, 0),
       row.disturbed ? '' : figure(row.cpuPerToken, 1),
       row.ratio && !row.disturbed ? figure(row.ratio, 2) : '',
       row.agreement === undefined ? '' : percent(row.agreement),

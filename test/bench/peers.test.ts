@@ -23,6 +23,7 @@ describe('decoding beside a peer', () => {
       return {
         tokens: tokens.map((token, i) => (i === wrongAt ? token + 1 : token)),
         tokensPerSecond: 1000 * (tokens.length / stats.milliseconds.decode),
+        firstTokenMs: stats.milliseconds.prefill,
       }
     },
     async dispose() {},
@@ -46,6 +47,7 @@ describe('decoding beside a peer', () => {
     assert.equal(rows[1]!.ratio!.median, 1)
     for (const row of rows) {
       assert.equal(row.tokensPerSecond.count, 2)
+      assert.ok(row.firstTokenMs.median > 0)
       assert.ok(row.cpuPerToken.median > 0)
       assert.equal(row.disturbed, row.others > idleEnough)
     }
@@ -61,7 +63,7 @@ describe('decoding beside a peer', () => {
     rates.map((tokensPerSecond, i) => ({
       engine,
       threads: i + 1,
-      decode: async () => ({ tokens, tokensPerSecond }),
+      decode: async () => ({ tokens, tokensPerSecond, firstTokenMs: 1 }),
     }))
   const options = { prompts: ['Once', 'The cat'], maxNewTokens: 3 }
 
@@ -90,13 +92,11 @@ describe('decoding beside a peer', () => {
   it('ends in the middle of a text when it is aborted', async () => {
     const controller = new AbortController()
     let embedded = 0
-    const counting: Model = {
-      ...model,
-      embed(...args) {
-        if (++embedded === 5) controller.abort(new Error('enough'))
-        return model.embed(...args)
-      },
+    const embed: Model['embed'] = (...args) => {
+      if (++embedded === 5) controller.abort(new Error('enough'))
+      return model.embed(...args)
     }
+    const counting = Object.create(model, { embed: { value: embed } }) as Model // the model with one method replaced
     const sides = besideLlamaCpp(peer(-1), { models: [counting], threads: [1] })
     const options = { prompts: ['Once'], maxNewTokens: 100, signal: controller.signal }
     await assert.rejects(benchPeers(sides, options), { code: 'ERR_ABORTED' })
