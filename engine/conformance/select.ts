@@ -64,6 +64,12 @@ export function selectCases(settings: CaseSettings): Case[] {
         }),
       ),
     ),
+    accuracyCase(settings, { op: 'select', name: '[1, 5] with noise, not a number behind it' }, (space, random) => {
+      // Where memory is used again, the values of a larger tensor lie behind those of a smaller one.
+      const before = space.backend.upload(new Float32Array(64).fill(Number.NaN), { shape: [64], dtype: 'f32' })
+      space.backend.free(before)
+      return record(space, { logits: floats(random, 5), noise: new Float32Array(5), vocabulary: 5 })
+    }),
     accuracyCase(settings, { op: 'select', name: '[3, 65], ties that only the noise makes' }, (space, random) => {
       const logits = floats(random, 3 * 65)
       const noise = floats(random, 3 * 65)

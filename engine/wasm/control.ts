@@ -8,6 +8,8 @@ export const reserved = 1024
 export const ticket: number = 64 / 4
 /** The lowest bits of the ticket, when there is no list. */
 export const noShare = 0xfff
+/** Tickets begin anew after this one. */
+export const mostTicket = 0x7fffffff
 /** The ticket that tells threads to end. */
 export const ended = -1
 export const stageStart: number = 448 / 4

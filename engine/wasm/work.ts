@@ -1,6 +1,6 @@
 // What a thread does: it runs list after list, until it is told to end.
 
-import { ended, noShare, ticket } from './control.ts'
+import { ended, mostTicket, noShare, ticket } from './control.ts'
 import type { Setup } from './platform.ts'
 
 /** The functions of the kernels. */
@@ -38,6 +38,6 @@ export function work({ modules, memory, threads }: Setup, onDone: () => void): v
 
 /** Opens the list that the other words tell of. */
 export function begin(words: Int32Array): void {
-  Atomics.store(words, ticket, (Atomics.load(words, ticket) | noShare) + 1)
+  Atomics.store(words, ticket, ((Atomics.load(words, ticket) | noShare) + 1) & mostTicket)
   Atomics.notify(words, ticket)
 }

@@ -4,6 +4,7 @@ import { data, scratch, share } from './control'
 import { dotRows, lanes, sum, sums } from './dot'
 import { exp } from './exp'
 import { chunkPositions, Row, Run, runOf } from './rows'
+import { storeSome } from './store'
 
 /** `out` and `queries` `[rows, heads * headSize]`; `kvBytes` are those of a position's keys; `window` 0 is none. */
 @unmanaged
@@ -157,10 +158,11 @@ function weighAll(
     if (count == 1) weigh<u8>(out + i * 4, weights, step, totals, runs, c, first, last, offset + i * 4)
     else weigh<u16>(out + i * 4, weights, step, totals, runs, c, first, last, offset + i * 4)
   }
-  for (; i < c.headSize; i++) {
-    weighOne(out + i * 4, weights, runs, c, first, last, offset + i * 4, load<f32>(totals))
-    if (count > 1) {
-      weighOne(out + (c.headSize + i) * 4, weights + step, runs, c, first, last, offset + i * 4, load<f32>(totals, 4))
+  for (; i < c.headSize; i += 4) {
+    for (let head: u32 = 0; head < count; head++) {
+      const sums = weighFour(weights + <usize>head * step, runs, c, first, last, offset + i * 4)
+      const divided = f32x4.div(sums, v128.load32_splat(totals + head * 4))
+      storeSome(out + (head * c.headSize + i) * 4, divided, c.headSize - i)
     }
   }
 }
@@ -221,23 +223,19 @@ function storeDivided(out: usize, divisor: v128, s0: v128, s1: v128, s2: v128, s
   v128.store(out, f32x4.div(s3, divisor), 48)
 }
 
-/** One such sum, for head sizes that sixteen does not divide. */
-function weighOne(
-  out: usize,
-  weights: usize,
-  runs: usize,
-  c: Attention,
-  first: u32,
-  last: u32,
-  offset: usize,
-  total: f32,
-): void {
-  let sum: f32 = 0
-  for (let p = first; p <= last; p++) {
-    sum += load<f32>(weights) * load<f32>(runOf(runs, p).base + offset + p * c.kvBytes)
-    weights += 4
+/** Four such sums, for the rest of head sizes that sixteen does not divide; past their end is whatever lies there. */
+function weighFour(weights: usize, runs: usize, c: Attention, first: u32, last: u32, offset: usize): v128 {
+  let sums = f32x4.splat(0)
+  let run = runOf(runs, first)
+  for (let p = first; p <= last; run = next(run)) {
+    const end = min(run.end, last + 1)
+    for (let value = run.base + offset + p * c.kvBytes; p < end; p++) {
+      sums = f32x4.add(sums, f32x4.mul(v128.load32_splat(weights), v128.load(value)))
+      weights += 4
+      value += c.kvBytes
+    }
   }
-  store<f32>(out, sum / total)
+  return sums
 }
 
 function next(run: Run): Run {

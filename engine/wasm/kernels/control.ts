@@ -4,8 +4,12 @@
 // A list is run in stages, a stage in as many shares as there are threads. A thread takes any share that nobody has, so one
 // that the system has put aside holds nobody up, unless it has a share: the others take those that it would have had.
 
-/** The number of the stage, and in its lowest bits that of the next share, or `noShare` between lists. */
+/**
+ * The number of the stage, and in its lowest bits that of the next share, or `noShare` between lists. The highest bit is 0,
+ * so that no number is the host's word for the end.
+ */
 const ticket: usize = 64
+const mostTicket: u32 = 0x7fffffff
 /** Shares of the stage that are done. */
 const done: usize = 128
 /** Threads that sleep because all shares are taken. */
@@ -79,7 +83,7 @@ export function finishShare(shares: u32, next: usize): bool {
   atomic.store<u32>(done, 0)
   store<u32>(stageStart, next)
   const isLast = next == end()
-  const stageNumber = (atomic.load<u32>(ticket) | noShare) + 1
+  const stageNumber = ((atomic.load<u32>(ticket) | noShare) + 1) & mostTicket
   atomic.store<u32>(ticket, isLast ? stageNumber | noShare : stageNumber)
   if (atomic.load<u32>(sleepers) > 0) wake(ticket)
   return isLast

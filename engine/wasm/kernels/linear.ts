@@ -4,6 +4,7 @@ import { scratch, share } from './control'
 import { dotRows, dots4x2, sums, togetherOf } from './dot'
 import { dotsInBlocks, groupBytes, togetherInBlocks } from './dot-blocks'
 import { blockSums, halve, quantize } from './quantize'
+import { storeSome } from './store'
 import { rowBytes, typeBF16, typeF32, typeQ4, typeQ8 } from './weights'
 
 /** `out [rows, outSize] = x [rows, inSize] * weight^T + bias + residual`; bias and residual may be 0, for none. */
@@ -115,13 +116,5 @@ function finish(c: Linear, row: u32, o: u32, to: u32, sum: v128): void {
   const at = (row * c.outSize + o) * 4
   if (c.bias) sum = f32x4.add(sum, v128.load(c.bias + o * 4))
   if (c.residual) sum = f32x4.add(sum, v128.load(c.residual + at))
-  if (o + 4 <= to) v128.store(c.out + at, sum)
-  else storeSome(c.out + at, sum, to - o)
-}
-
-/** The first `count` lanes, fewer than four. */
-function storeSome(at: usize, values: v128, count: u32): void {
-  store<f32>(at, f32x4.extract_lane(values, 0))
-  if (count > 1) store<f32>(at + 4, f32x4.extract_lane(values, 1))
-  if (count > 2) store<f32>(at + 8, f32x4.extract_lane(values, 2))
+  storeSome(c.out + at, sum, to - o)
 }

@@ -76,7 +76,7 @@ function inBlock(block: Block, logits: usize, noise: usize, count: u32): void {
   for (let i: u32 = 0; i < count; i += 4) {
     const logit = fourOf(logits, i, count)
     largest = f32x4.max(largest, logit)
-    best = f32x4.max(best, noise ? f32x4.add(logit, v128.load(noise + i * 4)) : logit)
+    best = f32x4.max(best, noise ? f32x4.add(logit, fourOf(noise, i, count)) : logit)
   }
   best = spread(best)
   largest = spread(largest)
@@ -97,15 +97,15 @@ function inBlock(block: Block, logits: usize, noise: usize, count: u32): void {
 function placeOf(best: v128, logits: usize, noise: usize, count: u32): u32 {
   for (let i: u32 = 0; i < count; i += 4) {
     const logit = fourOf(logits, i, count)
-    const found = f32x4.eq(best, noise ? f32x4.add(logit, v128.load(noise + i * 4)) : logit)
+    const found = f32x4.eq(best, noise ? f32x4.add(logit, fourOf(noise, i, count)) : logit)
     if (v128.any_true(found)) return i + ctz(i32x4.bitmask(found))
   }
   return 0
 }
 
-/** Logits `i .. i + 3`, minus infinity past the last. */
-function fourOf(logits: usize, i: u32, count: u32): v128 {
-  const four = v128.load(logits + i * 4)
+/** Logits or noise `i .. i + 3`, minus infinity past the last, whatever lies there. */
+function fourOf(values: usize, i: u32, count: u32): v128 {
+  const four = v128.load(values + i * 4)
   return i + 4 <= count ? four : v128.bitselect(four, f32x4.splat(-Infinity), lanes(count - i))
 }
 
