@@ -28,6 +28,8 @@ export interface PeerSides {
 export interface PeerOptions {
   readonly prompts: readonly string[]
   readonly maxNewTokens: number
+  /** The share of the machine that others may have. Default {@link idleEnough}. */
+  readonly mostOthers?: number
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: (done: number, total: number) => void
 }
@@ -41,7 +43,7 @@ export interface PeerRow {
   readonly firstTokenMs: Spread
   /** Processor milliseconds a token, prompt included, all threads together. */
   readonly cpuPerToken: Spread
-  /** Over the peer with as many threads, prompt by prompt; undefined where that was not run. */
+  /** Over the peer with as many threads, prompt by prompt; undefined where that was not run, or one of the two is spoilt. */
   readonly ratio: Spread | undefined
   /** The largest share of the machine that others had in a run; more than {@link idleEnough} spoils the row. */
   readonly others: number
@@ -70,7 +72,7 @@ interface Run extends Decoded {
 
 /** Decodes every prompt on every side, interleaved. Throws {@link AbortError}. */
 export async function benchPeers({ ours, theirs, helpers }: PeerSides, options: PeerOptions): Promise<PeerReport> {
-  const { prompts, maxNewTokens, signal, onProgress } = options
+  const { prompts, maxNewTokens, mostOthers = idleEnough, signal, onProgress } = options
   const turn = createTurn(signal)
   const runs = new Map<PeerSide, Run[]>()
 
@@ -90,19 +92,20 @@ export async function benchPeers({ ours, theirs, helpers }: PeerSides, options: 
     { rounds: prompts.length, turn, ...(onProgress && { onRun: onProgress }) },
   )
   const rates = (side: PeerSide): number[] => runs.get(side)!.map(({ tokensPerSecond }) => tokensPerSecond)
+  const othersOf = (side: PeerSide): number => Math.max(...runs.get(side)!.map((run) => run.others))
+  const isSpoilt = (side: PeerSide): boolean => othersOf(side) > mostOthers
   const row = (side: PeerSide): PeerRow => {
     const own = runs.get(side)!
     const peer = theirs.find(({ threads }) => threads === side.threads)
-    const others = Math.max(...own.map((run) => run.others))
     return {
       side: side.engine,
       threads: side.threads,
       tokensPerSecond: spread(rates(side)),
       firstTokenMs: spread(own.map(({ firstTokenMs }) => firstTokenMs)),
       cpuPerToken: spread(own.map(({ cpu }) => cpu)),
-      ratio: peer && pairedRatio(rates(side), rates(peer)),
-      others,
-      disturbed: others > idleEnough,
+      ratio: peer && !isSpoilt(side) && !isSpoilt(peer) ? pairedRatio(rates(side), rates(peer)) : undefined,
+      others: othersOf(side),
+      disturbed: isSpoilt(side),
       agreement: ours.includes(side) && theirs[0] ? agreement(own, runs.get(theirs[0])!) : undefined,
     }
   }

@@ -162,7 +162,7 @@ function describe({ model, runtime, peer, prompts, rows, best }: Described): str
       row.disturbed ? 'refused' : figure(row.tokensPerSecond, 1),
       row.disturbed ? '' : figure(row.firstTokenMs, 0),
       row.disturbed ? '' : figure(row.cpuPerToken, 1),
-      row.ratio && !row.disturbed ? figure(row.ratio, 2) : '',
+      row.ratio ? figure(row.ratio, 2) : '',
       row.agreement === undefined ? '' : percent(row.agreement),
       percent(row.others),
     ]),

@@ -4,7 +4,7 @@ import { BackendCrashedError } from '../errors.ts'
 import { ended, ticket } from './control.ts'
 import type { Heap } from './heap.ts'
 import type { Modules, Platform, Thread } from './platform.ts'
-import { begin, instantiate } from './work.ts'
+import { begin, instantiate, type Kernels } from './work.ts'
 
 export interface Crew {
   readonly threads: number
@@ -17,7 +17,7 @@ export interface Crew {
 
 /** No threads: lists run where they are handed over. */
 export function createSoloist(modules: Modules, heap: Heap): Crew {
-  const kernels = instantiate({ modules, memory: heap.memory })
+  let kernels: Kernels | undefined = instantiate({ modules, memory: heap.memory })
   let failure: BackendCrashedError | undefined
   return {
     threads: 1,
@@ -27,13 +27,15 @@ export function createSoloist(modules: Modules, heap: Heap): Crew {
     async run() {
       try {
         begin(heap.words())
-        kernels.walk(1)
+        kernels?.walk(1)
       } catch (cause) {
         failure = crashed(cause)
         throw failure
       }
     },
-    async end() {},
+    async end() {
+      kernels = undefined // it holds the memory
+    },
   }
 }
 

@@ -23,7 +23,7 @@ export interface Heap {
   free(address: number): void
   /** Throws {@link OutOfMemoryError} where there is not room for `what`: blocks of so many bytes, all of them. */
   expectRoom(blocks: readonly number[], what: string): void
-  /** Frees everything. */
+  /** Frees everything, and gives the memory back: nothing is to be allocated afterwards. */
   clear(): void
 }
 
@@ -45,7 +45,7 @@ export interface HeapCounts {
 
 /** `freeMemory` tells how much the system has left, where it does. */
 export function createHeap(counts: HeapCounts, freeMemory: () => number | undefined = () => undefined): Heap {
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: mostPages, shared: true })
+  let memory = new WebAssembly.Memory({ initial: 1, maximum: mostPages, shared: true })
   const sizes = new Map<number, number>()
   /** Free memory by address, no two gaps side by side. */
   const gaps: Gap[] = [{ start: reserved, end: page }]
@@ -84,7 +84,9 @@ export function createHeap(counts: HeapCounts, freeMemory: () => number | undefi
   }
 
   return {
-    memory,
+    get memory() {
+      return memory
+    },
     words: () => view,
     bytes: (address: number, count: number) => new Uint8Array(memory.buffer, address, count),
     floats: (address: number, count: number) => new Float32Array(memory.buffer, address, count),
@@ -125,6 +127,9 @@ export function createHeap(counts: HeapCounts, freeMemory: () => number | undefi
     clear() {
       counts.frees += sizes.size
       sizes.clear()
+      // Whoever still holds the backend holds no more than this.
+      memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true })
+      view = new Int32Array(memory.buffer)
     },
   }
 }
