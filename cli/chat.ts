@@ -1,19 +1,20 @@
 // `drafthorse chat`: talk with a model that was taught to.
 
 import { rename, rm, writeFile } from 'node:fs/promises'
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
+import { planSampling } from '../decode/sampler.ts'
 import { ArgumentError } from '../engine/errors.ts'
 import { pipedLines, terminalLines } from './chat-lines.ts'
 import { type Conversation, createConversation } from './conversation.ts'
 import { interruptible } from './interrupt.ts'
 import { addModelOptions, loadWithProgress, type ModelOptions, wholeNumber } from './model-options.ts'
 import { printStream } from './print-stream.ts'
+import { addSamplingOptions, readSampling, type SamplingOptions } from './sampling-options.ts'
 import { paintFor } from './terminal.ts'
 
-interface Options extends ModelOptions {
+interface Options extends ModelOptions, SamplingOptions {
   readonly system?: string
   readonly template?: string
-  readonly draft?: 'skip' | 'none'
   readonly maxNewTokens: number
 }
 
@@ -24,13 +25,10 @@ const commands = `/reset       forget what was said, but for the system's messag
 Ctrl-C stops an answer, or ends the chat at an empty prompt. A message that begins with / is written with two.`
 
 export function chatCommand(): Command {
-  return addModelOptions(new Command('chat'))
+  return addSamplingOptions(addModelOptions(new Command('chat')))
     .description('talk with a model that has a chat template; messages are read line by line')
     .option('--system <text>', 'what the model is told before the conversation')
     .option('--template <name>', "which of the model's chat templates", 'default')
-    .addOption(
-      new Option('--draft <kind>', 'how to draft (default: skip where there is a skip set)').choices(['skip', 'none']),
-    )
     .option('--max-new-tokens <n>', 'tokens of an answer at most', wholeNumber(1), 500)
     .addHelpText(
       'after',
@@ -41,6 +39,7 @@ ${commands.replace(/^/gm, '  ')}
 Examples:
   $ drafthorse chat --model ./SmolLM2-135M-Instruct
   $ drafthorse chat --model ./smollm2.gguf --system "Answer in one sentence."
+  $ drafthorse chat --model ./smollm2.gguf --temperature 0.7 --top-p 0.9 --repetition-penalty 1.1
   $ printf 'Why is the sky blue?\\n/save chat.json\\n' | drafthorse chat --model ./smollm2.gguf`,
     )
     .action(async (options: Options) => {
@@ -50,8 +49,10 @@ Examples:
 
 async function run(options: Options): Promise<number> {
   await using model = await interruptible((signal) => loadWithProgress(options, signal))
-  const { system, template, draft, maxNewTokens } = options
-  const conversation = createConversation(model, { system, template, settings: { draft, maxNewTokens } })
+  const { system, template, maxNewTokens } = options
+  const settings = { ...readSampling(options), maxNewTokens }
+  planSampling(settings, model.config.vocabSize) // what is out of range ends the chat before it begins
+  const conversation = createConversation(model, { system, template, settings })
   const { stdin: input, stdout: output } = process
   const note = paintFor(process.stderr).dim
   let failed = false

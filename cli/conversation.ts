@@ -4,6 +4,7 @@ import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
 import type { GenerateOptions } from '../decode/options.ts'
 import type { GenerationStream } from '../decode/stream.ts'
+import { ArgumentError } from '../engine/errors.ts'
 import type { ChatMessage } from '../model/chat.ts'
 import type { Model } from '../model/load-model.ts'
 
@@ -11,7 +12,8 @@ export interface Conversation {
   readonly messages: readonly ChatMessage[]
   /**
    * The model's answer, which `show` reads to its end. Only what the last turns left to do is run. An answer that was
-   * stopped is kept as far as it came; a message that got none is forgotten.
+   * stopped is kept as far as it came; a message that got none is forgotten. Throws {@link ArgumentError} for a message that
+   * the context has no room for.
    */
   say(text: string, options: Say): Promise<GenerationResult>
   /** Forgets all but the system's message. */
@@ -38,6 +40,7 @@ export const chatFormat = 'drafthorse/chat@1'
 /** Throws {@link NotFoundError} for a model that was not taught to chat. */
 export function createConversation(model: Model, { system, template, settings }: ConversationOptions): Conversation {
   const { chat } = model
+  const { maxPositionEmbeddings: context } = model.config
   const first: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
   const sequence = model.createSequence()
   let messages: readonly ChatMessage[] = first
@@ -49,6 +52,10 @@ export function createConversation(model: Model, { system, template, settings }:
     async say(text, { signal, show }) {
       const asked = [...messages, { role: 'user', content: text }]
       const ids = await chat.encode(asked, { template })
+      if (ids.length > context) {
+        const size = `the conversation has ${ids.length} tokens with this message, which is not kept`
+        throw new ArgumentError(`${size}; the model's context holds ${context}: /reset begins anew`)
+      }
       const result = await show(generate(model, ids, { ...settings, sequence, signal }))
       if (result.text !== '') messages = [...asked, { role: 'assistant', content: result.text }]
       return result

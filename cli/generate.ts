@@ -5,74 +5,44 @@ import { text as readAll } from 'node:stream/consumers'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { generate } from '../decode/generate.ts'
 import type { GenerateOptions } from '../decode/options.ts'
-import { ArgumentError, ModelFormatError, NotFoundError } from '../engine/errors.ts'
+import { ArgumentError, NotFoundError } from '../engine/errors.ts'
 import type { SpecialTokens } from '../model/codec.ts'
+import { parseJson } from '../model/load/json.ts'
 import type { Model } from '../model/load-model.ts'
 import type { SkipSet } from '../model/skip.ts'
 import { saveSkip } from '../model/skip-cache.ts'
 import { parseSkipFile } from '../model/skip-file.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
-import {
-  addModelOptions,
-  type DraftLengthOption,
-  decimal,
-  draftLength,
-  loadWithProgress,
-  type ModelOptions,
-  numberList,
-  wholeNumber,
-} from './model-options.ts'
+import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from './model-options.ts'
 import { printStream } from './print-stream.ts'
+import { addSamplingOptions, readSampling, type SamplingOptions } from './sampling-options.ts'
 import { describeSkip } from './summary.ts'
 
-interface Options extends ModelOptions {
+interface Options extends ModelOptions, SamplingOptions {
   readonly promptIds?: number[]
-  readonly draft?: 'skip' | 'none'
   readonly skip?: string
   readonly skipAttention?: number[]
   readonly skipMlp?: number[]
   readonly saveSkip?: true
-  readonly draftLength: DraftLengthOption
   readonly maxNewTokens: number
   readonly stop?: string[]
   readonly ignoreEos?: true
-  readonly temperature: number
-  readonly topK?: number
-  readonly topP?: number
-  readonly minP?: number
-  readonly repetitionPenalty?: number
-  readonly seed?: number
   readonly specialTokens: SpecialTokens
   readonly json?: true
 }
 
 export function generateCommand(): Command {
-  return addModelOptions(new Command('generate'))
+  return addSamplingOptions(addModelOptions(new Command('generate')))
     .description('continue a text; a prompt of "-" is read from standard input')
     .argument('[prompt]', 'the text to continue')
     .option('--prompt-ids <ids>', 'the prompt as token ids, like 1,403,7', numberList)
-    .addOption(
-      new Option('--draft <kind>', 'how to draft (default: skip where there is a skip set)').choices(['skip', 'none']),
-    )
     .option('--skip <file>', 'a skip file: {"NAME": {"attention": [...], "mlp": [...]}}')
     .option('--skip-attention <layers>', 'attention sublayers to skip, like 3,4 or 3-11', layerList)
     .option('--skip-mlp <layers>', 'MLP sublayers to skip', layerList)
     .option('--save-skip', 'keep what is skipped for this model, in the cache folder: later runs skip it unasked')
-    .option(
-      '--draft-length <n>',
-      'tokens to draft in a round, or "threshold": as long as the draft is sure of itself',
-      draftLength,
-      'threshold',
-    )
     .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 200)
     .option('--stop <text>', 'end before this text (repeatable)', (text, before: string[] = []) => [...before, text])
     .option('--ignore-eos', 'go on after the end-of-sequence token')
-    .option('--temperature <t>', '0 takes the most likely token, 1 samples as the model says', decimal, 0)
-    .option('--top-k <n>', 'sample among the n most likely tokens', wholeNumber(0))
-    .option('--top-p <p>', 'sample among the fewest tokens that have this probability together', decimal)
-    .option('--min-p <p>', 'sample among tokens at least this many times as likely as the likeliest', decimal)
-    .option('--repetition-penalty <x>', 'above 1, tokens that the text has already are less likely', decimal)
-    .option('--seed <n>', 'the same seed gives the same text, drafting or not (default: any)', wholeNumber(0))
     .addOption(
       new Option(
         '--special-tokens <how>',
@@ -104,18 +74,11 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
   const skip = await readSkip(model, options)
   if (options.saveSkip) await keepSkip(model, skip)
   const settings: GenerateOptions = {
+    ...readSampling(options),
     maxNewTokens: options.maxNewTokens,
-    draftLength: options.draftLength,
-    draft: options.draft,
     skip,
     stop: options.stop,
     ignoreEos: options.ignoreEos,
-    temperature: options.temperature,
-    topK: options.topK,
-    topP: options.topP,
-    minP: options.minP,
-    repetitionPenalty: options.repetitionPenalty,
-    seed: options.seed,
     signal,
   }
   const stream = generate(model, ids, settings)
@@ -156,9 +119,9 @@ async function readSkip(model: Model, options: Options): Promise<SkipSet | undef
     return { attention: skipAttention ?? [], mlp: skipMlp ?? [] }
   }
   if (!file) return undefined
-  let content: string
+  let content: Uint8Array
   try {
-    content = await readFile(file, 'utf8')
+    content = await readFile(file)
   } catch (cause) {
     throw new NotFoundError(`the skip file ${file} cannot be read`, { cause })
   }
@@ -168,14 +131,6 @@ async function readSkip(model: Model, options: Options): Promise<SkipSet | undef
 async function keepSkip(model: Model, skip: SkipSet | undefined): Promise<void> {
   if (!skip) throw new ArgumentError('--save-skip keeps what --skip, --skip-attention and --skip-mlp name; give one')
   process.stderr.write(`kept for ${model.name} in ${await saveSkip(model, skip)}: ${describeSkip(skip)}\n`)
-}
-
-function parseJson(content: string, file: string): unknown {
-  try {
-    return JSON.parse(content)
-  } catch (cause) {
-    throw new ModelFormatError(`${file} is not JSON: ${cause instanceof Error ? cause.message : cause}`, { cause })
-  }
 }
 
 /** `3,4`, `3-11`, or both mixed. */

@@ -47,14 +47,18 @@ export async function ggufChatSource({ metadata }: GgufFile, name: string): Prom
   }
   if (Object.keys(found).length === 0) return undefined
   const where = `"${key}" of ${name}`
+  const entries = Object.entries(found).map(([title, value]) => [title, checked(value, where)])
+  return { templates: Object.fromEntries(entries), tokens: await ggufTokens(metadata), where }
+}
+
+/** The tokens that GGUF names by id, as tokenizer_config.json names them. */
+export async function ggufTokens(metadata: GgufFile['metadata']): Promise<ChatSource['tokens']> {
   const list = metadata.get('tokenizer.ggml.tokens')
   const texts: readonly GgufScalar[] = typeof list === 'object' ? await (list as GgufArray).read() : []
-  const tokens = tokensOf((token) => {
+  return tokensOf((token) => {
     const id = metadata.get(`tokenizer.ggml.${ggufNames[token] ?? token}_token_id`)
     return typeof id === 'number' ? textOf(texts[id]) : undefined
   })
-  const entries = Object.entries(found).map(([title, value]) => [title, checked(value, where)])
-  return { templates: Object.fromEntries(entries), tokens, where }
 }
 
 function tokensOf(find: (name: string) => string | undefined): ChatSource['tokens'] {

@@ -1,9 +1,10 @@
 // What says how a model's weights are to be used, in the words of Hugging Face's files whatever the format: read only where a
 // model is written anew.
 
+import { ggufTokens } from './chat-template.ts'
 import type { ModelFiles } from './files.ts'
 import type { GgufFile } from './gguf.ts'
-import { isObject, type JsonObject, readJson, readText } from './json.ts'
+import { isObject, type JsonObject, readJson } from './json.ts'
 import type { TokenizerFiles } from './sentencepiece.ts'
 import { readTokenizerJson, readTokenizerModel } from './tokenizer-files.ts'
 
@@ -12,14 +13,14 @@ export interface ModelDocuments {
   readonly config: JsonObject
   /** That of generation_config.json, if there is one. */
   readonly generationConfig: unknown
-  /** That of tokenizer.json and tokenizer_config.json, a chat template included; `undefined` for a model without one. */
+  /** That of tokenizer.json and tokenizer_config.json, if there is one. Chat templates are `chat` of the checkpoint. */
   readonly tokenizer: TokenizerFiles | undefined
 }
 
-/** The documents in a folder in Hugging Face's layout; newer ones have the chat template in a file of its own. */
+/** The documents in a folder in Hugging Face's layout. */
 export async function folderDocuments(files: ModelFiles, config: JsonObject): Promise<ModelDocuments> {
   const generationConfig = await readJson(files, 'generation_config.json')
-  const tokenizer = await withTemplate(files, (await readTokenizerJson(files)) ?? (await readTokenizerModel(files)))
+  const tokenizer = (await readTokenizerJson(files)) ?? (await readTokenizerModel(files))
   return { config, generationConfig, tokenizer }
 }
 
@@ -28,37 +29,11 @@ export async function ggufDocuments(
   files: ModelFiles,
   { config, metadata, own }: { config: JsonObject; metadata: GgufFile['metadata']; own: TokenizerFiles | undefined },
 ): Promise<ModelDocuments> {
-  const beside = await withTemplate(files, await readTokenizerJson(files))
+  const beside = await readTokenizerJson(files)
+  const made = { tokenizer_class: 'PreTrainedTokenizerFast' }
   const tokenizer =
-    beside ?? (own && { json: own.json, config: { ...namedTokens(own.json, metadata), ...asFields(own.config) } })
+    beside ?? (own && { json: own.json, config: { ...made, ...(await ggufTokens(metadata)), ...asFields(own.config) } })
   return { config: shortNumbers(config), generationConfig: undefined, tokenizer }
-}
-
-async function withTemplate(files: ModelFiles, found: TokenizerFiles | undefined): Promise<TokenizerFiles | undefined> {
-  if (!found) return undefined
-  const { json, config } = found
-  const template = await readText(files, 'chat_template.jinja')
-  return { json, config: template === undefined ? config : { ...asFields(config), chat_template: template } }
-}
-
-/** The tokens that GGUF names by id, as tokenizer_config.json names them, and the chat template. */
-function namedTokens(json: unknown, metadata: GgufFile['metadata']): JsonObject {
-  const { added_tokens: added, model } = asFields(json)
-  const content = (Array.isArray(added) ? added : []).filter(isObject)
-  const vocab = Object.entries(asFields(asFields(model)['vocab']))
-  const token = (key: string): unknown => {
-    const id = metadata.get(`tokenizer.ggml.${key}_token_id`)
-    return content.find((each) => each['id'] === id)?.['content'] ?? vocab.find(([, each]) => each === id)?.[0]
-  }
-  const fields = {
-    tokenizer_class: 'PreTrainedTokenizerFast',
-    bos_token: token('bos'),
-    eos_token: token('eos'),
-    unk_token: token('unknown'),
-    pad_token: token('padding'),
-    chat_template: metadata.get('tokenizer.chat_template'),
-  }
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => typeof value === 'string'))
 }
 
 /** The f32 among the numbers of a config as they were written: 1e-5 instead of 0.000009999999747378752. */

@@ -19,26 +19,12 @@ export async function readJson(files: ModelFiles, path: string): Promise<unknown
   }
 }
 
-/** Reads one of a model's files as text; `undefined` if there is none. Throws {@link ModelFormatError}. */
-export async function readText(files: ModelFiles, path: string): Promise<string | undefined> {
-  const source = await files.open(path)
-  if (!source) return undefined
-  try {
-    checkSize(source)
-    return new TextDecoder().decode(await source.read(0, source.size))
-  } finally {
-    await source.close()
-  }
-}
-
 async function parseSource(source: ByteSource): Promise<unknown> {
-  checkSize(source)
-  return parseJson(await source.read(0, source.size), source.name)
-}
-
-function checkSize({ name, size }: ByteSource): void {
-  if (size > largestFile)
+  const { name, size } = source
+  if (size > largestFile) {
     throw new ModelFormatError(`${name} has ${size} bytes; expected a text of at most ${largestFile}`)
+  }
+  return parseJson(await source.read(0, size), name)
 }
 
 /** Throws {@link ModelFormatError} for bytes that are not JSON in UTF-8. `where` names them. */

@@ -5,19 +5,20 @@ import type { StoredDType } from '../../engine/dtype.ts'
 import { ArgumentError } from '../../engine/errors.ts'
 import { expectOptions } from '../../engine/options.ts'
 import { createTurn, type Turn } from '../../engine/turn.ts'
+import type { ChatSource } from '../chat.ts'
 import type { LlamaConfig } from '../config.ts'
 import { families } from '../families.ts'
 import { type Checkpoint, openCheckpoint, type StoredTensor } from '../load/checkpoint.ts'
 import type { ModelDocuments } from '../load/documents.ts'
 import type { ModelFiles } from '../load/files.ts'
 import { isPaired } from '../load/gguf-llama.ts'
-import type { JsonObject } from '../load/json.ts'
+import { isObject, type JsonObject } from '../load/json.ts'
 import { toPairs } from '../load/rope-layout.ts'
 import { skipFormat } from '../skip-file.ts'
 import { checkTensors, tensorShapes } from '../weights.ts'
 import { type GgufValue, writeGguf } from './gguf.ts'
 import { configTensors, ggufName, llamaMetadata, typeMetadata } from './gguf-llama.ts'
-import { noTokenizer, tokenizerMetadata } from './gguf-tokenizer.ts'
+import { noTokenizer, templateMetadata, tokenizerMetadata } from './gguf-tokenizer.ts'
 import { safetensorsTypes, writeSafetensors } from './safetensors.ts'
 import { type ModelSink, writeWhole } from './sink.ts'
 import { type QuantizedType, writeTfjs } from './tfjs-manifest.ts'
@@ -188,15 +189,17 @@ function ggufTensor(
   return outgoing(tensor, { dtype, turn, name: ggufName(tensor.name), arrange })
 }
 
+const writtenAnew = /^(general\.alignment$|split\.|tokenizer\.chat_template(\.|$))/
+
 /** What a GGUF file says of itself stays; `matrices`: the type of most weights, where that has changed. */
 async function ggufMetadata(
-  { gguf, config }: Checkpoint,
+  { gguf, config, chat }: Checkpoint,
   { tokenizer }: ModelDocuments,
   { name, matrices }: { name: string; matrices: StoredDType | undefined },
 ): Promise<ReadonlyMap<string, GgufValue>> {
   const metadata = new Map<string, GgufValue>()
   for (const key of gguf?.metadata.keys() ?? []) {
-    if (!/^(general\.alignment$|split\.)/.test(key)) metadata.set(key, await gguf!.rawValue(key))
+    if (!writtenAnew.test(key)) metadata.set(key, await gguf!.rawValue(key))
   }
   const add = (more: ReadonlyMap<string, GgufValue>): void => {
     for (const [key, value] of more) metadata.set(key, value)
@@ -207,6 +210,7 @@ async function ggufMetadata(
     const where = `the tokenizer of "${name}"`
     add(tokenizer ? tokenizerMetadata(tokenizer, { config, where }) : noTokenizer(config))
   }
+  if (chat) add(templateMetadata(chat))
   return metadata
 }
 
@@ -215,7 +219,7 @@ const typeNames: Readonly<Partial<Record<StoredDType, string>>> = { f32: 'float3
 /** What stands beside the weights in Hugging Face's layout. */
 async function writeDocuments(
   sink: ModelSink,
-  { skip, config: { modelType } }: Checkpoint,
+  { skip, chat, config: { modelType } }: Checkpoint,
   { documents, dtype }: { documents: ModelDocuments; dtype: StoredDType },
 ): Promise<void> {
   const { config, generationConfig, tokenizer } = documents
@@ -225,10 +229,19 @@ async function writeDocuments(
     'config.json': { ...made, ...rest, torch_dtype: typeNames[dtype] },
     'generation_config.json': generationConfig,
     'tokenizer.json': tokenizer?.json,
-    'tokenizer_config.json': tokenizer?.config,
+    'tokenizer_config.json': tokenizer && withTemplates(tokenizer.config, chat),
     'skip_layers.json': skip && { format: skipFormat, [sink.name]: skip },
   }
   for (const [path, content] of Object.entries(contents)) {
     if (content !== undefined) await writeWhole(sink, path, `${JSON.stringify(content, null, 2)}\n`)
   }
+}
+
+/** The content of tokenizer_config.json with the chat templates in it, wherever they stood. */
+function withTemplates(config: unknown, chat: ChatSource | undefined): unknown {
+  if (!chat) return config
+  const named = Object.entries(chat.templates).map(([name, template]) => ({ name, template }))
+  const [first] = named
+  const one = named.length === 1 && first?.name === 'default'
+  return { ...(isObject(config) ? config : {}), chat_template: one ? first.template : named }
 }

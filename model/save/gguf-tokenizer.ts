@@ -2,6 +2,7 @@
 // making tokens than a tokenizer.json can describe; what it would do differently is refused.
 
 import { ModelFormatError } from '../../engine/errors.ts'
+import type { ChatSource } from '../chat.ts'
 import type { LlamaConfig } from '../config.ts'
 import { cuts } from '../load/gguf-tokenizer.ts'
 import { asObject, isObject, type JsonObject, listOf, quote } from '../load/json.ts'
@@ -53,20 +54,14 @@ export function tokenizerMetadata(
     ['tokenizer.ggml.tokens', textsValue(tokens)],
     ['tokenizer.ggml.token_type', wholesValue(kindOf)],
     ...specialMetadata(content, { tokenizerConfig, config, tokens, where }),
-    ...templates(tokenizerConfig),
   ])
 }
 
 /** The chat template; where there are several, the others by their names. */
-function templates(tokenizerConfig: unknown): Metadata {
-  const given = isObject(tokenizerConfig) ? tokenizerConfig['chat_template'] : undefined
-  const list = typeof given === 'string' ? [{ name: 'default', template: given }] : listOf(given).filter(isObject)
+export function templateMetadata({ templates }: ChatSource): Metadata {
   const key = 'tokenizer.chat_template'
-  return new Map(
-    list.flatMap(({ name, template }) =>
-      typeof template === 'string' ? [[name === 'default' ? key : `${key}.${name}`, textValue(template)]] : [],
-    ),
-  )
+  const named = Object.entries(templates)
+  return new Map(named.map(([name, text]) => [name === 'default' ? key : `${key}.${name}`, textValue(text)]))
 }
 
 function unknown(where: string, what: string): ModelFormatError {

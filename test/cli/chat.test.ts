@@ -56,6 +56,22 @@ describe('drafthorse chat', function () {
     assert.deepEqual([messages.length, messages[0]?.content], [2, '/slash'])
   })
 
+  it('samples as it is told: one seed gives one conversation, drafting or not', async () => {
+    const lines = ['Once upon a time', 'Then she went home']
+    const tell = async (...args: string[]): Promise<string> =>
+      (await chat(lines, '--temperature', '1', '--top-k', '40', '--max-new-tokens', '16', ...args)).stdout
+    const first = await tell('--seed', '7')
+    assert.equal(await tell('--seed', '7', '--draft', 'skip', '--draft-length', '3'), first)
+    assert.notEqual(await tell('--seed', '8'), first)
+    assert.notEqual(await tell('--seed', '7', '--repetition-penalty', '1.5'), first)
+  })
+
+  it('does not begin with an option that is out of range', async () => {
+    const { code, stdout, stderr } = await chat(['Once', 'upon'], '--temperature', '1', '--top-p', '2')
+    assert.deepEqual([code, stdout], [1, ''])
+    assert.equal(stderr.match(/topP is 2, expected a probability above 0/g)?.length, 1)
+  })
+
   it('lets Ctrl-C stop an answer, and no more', async function () {
     skipUnlessPossible(this, process.platform !== 'win32', 'Windows cannot send a child Ctrl-C')
     let killed = false
@@ -84,7 +100,7 @@ describe('drafthorse chat', function () {
   it('explains itself, with examples', async () => {
     const { code, stdout } = await run(['chat', '--help'])
     assert.equal(code, 0)
-    for (const word of ['--system', '/save FILE', '/reset', 'Ctrl-C', 'Examples:'])
+    for (const word of ['--system', '--temperature', '/save FILE', '/reset', 'Ctrl-C', 'Examples:'])
       assert.ok(stdout.includes(word), word)
   })
 })

@@ -44,6 +44,15 @@ describe('drafthorse on the command line', () => {
     }
   })
 
+  it('names options of sampling that do nothing without a temperature', async () => {
+    const args = ['generate', 'A cat', '--max-new-tokens', '2', '--top-p', '0.5', '--seed', '7']
+    const idle = /^of no effect at temperature 0: --top-p, --seed; give a --temperature above 0$/m
+    assert.match((await run(args)).stderr, idle)
+    assert.doesNotMatch((await run([...args, '--temperature', '0.8'])).stderr, /of no effect/)
+    const penalty = ['generate', 'A cat', '--max-new-tokens', '2', '--repetition-penalty', '1.2']
+    assert.doesNotMatch((await run(penalty)).stderr, /of no effect/)
+  })
+
   it('reads a prompt from standard input and reports as JSON', async () => {
     const { code, stdout } = await run(['generate', '-', '--json', '--max-new-tokens', '5'], { input: 'A tiny ant\n' })
     assert.equal(code, 0)
@@ -166,6 +175,7 @@ describe('drafthorse on the command line', () => {
     ['a layer that does not exist', ['generate', 'x', '--skip-mlp', '12'], /mlp layer 12.*0 to 11/],
     ['a list that is none', ['generate', 'x', '--skip-mlp', 'all'], /Expected layers/],
     ['a missing skip file', ['generate', 'x', '--skip', 'nowhere.json'], /nowhere\.json/],
+    ['a skip file that is no JSON', ['generate', 'x', '--skip', 'README.md'], /README\.md is not JSON/],
     ['a number that is none', ['generate', 'x', '--max-new-tokens', 'ten'], /whole number from 1/],
     ['a skip set to keep that is not given', ['generate', 'x', '--save-skip'], /--save-skip keeps what --skip,/],
   ]

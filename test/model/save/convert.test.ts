@@ -7,6 +7,7 @@ import { loadModel } from 'drafthorse'
 import { convert, dequantize } from '../../../engine/convert.ts'
 import { type Checkpoint, openCheckpoint } from '../../../model/load/checkpoint.ts'
 import { memoryFiles } from '../../../model/load/files.ts'
+import { asObject, type JsonObject, readJson } from '../../../model/load/json.ts'
 import { type ConvertOptions, convertModel } from '../../../model/save/convert.ts'
 import { memorySink } from '../../../model/save/sink.ts'
 import { tensorShapes } from '../../../model/weights.ts'
@@ -31,6 +32,10 @@ async function opened<R>(source: string | Files, body: (checkpoint: Checkpoint) 
   } finally {
     await checkpoint.close()
   }
+}
+
+async function jsonOf(files: Files, path: string): Promise<JsonObject> {
+  return asObject(await readJson(files, path), path)
 }
 
 /** Every tensor as f32, by name. */
@@ -221,6 +226,34 @@ describe('convertModel', () => {
     const metadata = await opened(gguf, async ({ gguf }) => gguf!.metadata)
     assert.equal(metadata.get('tokenizer.chat_template'), 'a')
     assert.equal(metadata.get('tokenizer.chat_template.tool_use'), 'b')
+    const config = jsonOf(await converted(gguf), 'tokenizer_config.json')
+    assert.deepEqual((await config).chat_template, templates)
+    assert.equal((await config).eos_token, '<|endoftext|>')
+  })
+
+  it('brings the chat template along from whichever file the model chats by', async () => {
+    const entries: Record<string, Uint8Array> = {
+      'tokenizer_config.json': json({ chat_template: 'old' }),
+      'chat_template.json': json({ chat_template: 'new' }),
+    }
+    for (const file of ['config.json', 'model.safetensors', 'tokenizer.json']) {
+      entries[file] = Uint8Array.from(await readFile(join(stories, file)))
+    }
+    const source = memoryFiles('x', entries)
+    assert.equal((await jsonOf(await converted(source), 'tokenizer_config.json')).chat_template, 'new')
+    const gguf = await converted(source, { format: 'gguf' })
+    const own = await gguf.open('made.gguf')
+    const beside = {
+      'made.gguf': Uint8Array.from(await own!.read(0, own!.size)),
+      'chat_template.jinja': new TextEncoder().encode('beside'),
+    }
+    for (const [files, template] of [
+      [gguf, 'new'],
+      [memoryFiles('made', beside, { file: 'made.gguf' }), 'beside'],
+    ] as const) {
+      const again = await converted(files, { format: 'gguf' })
+      assert.deepEqual(await opened(again, async ({ chat }) => chat?.templates), { default: template })
+    }
   })
 
   it('brings the chat template and the skip set along', async () => {
@@ -235,8 +268,7 @@ describe('convertModel', () => {
     const gguf = await converted(source, { format: 'gguf' })
     const metadata = await opened(gguf, async ({ gguf }) => gguf!.metadata)
     assert.equal(metadata.get('tokenizer.chat_template'), template)
-    const { tokenizer } = await opened(await converted(gguf), (checkpoint) => checkpoint.documents())
-    assert.equal((tokenizer!.config as { chat_template: string }).chat_template, template)
+    assert.equal((await jsonOf(await converted(gguf), 'tokenizer_config.json')).chat_template, template)
     const skip = await opened(source, async ({ skip }) => skip)
     assert.ok(skip)
     assert.deepEqual(await opened(await converted(source), async ({ skip }) => skip), skip)
