@@ -9,7 +9,7 @@
 // of reasoning in what the assistant said.
 
 import { platform } from '#confined'
-import { ArgumentError, ModelFormatError } from '../engine/errors.ts'
+import { ArgumentError, DisposedError, ModelFormatError } from '../engine/errors.ts'
 import { expectOptions } from '../engine/options.ts'
 import type { TextPart } from './codec.ts'
 import { isObject, quote } from './load/json.ts'
@@ -45,7 +45,7 @@ export interface Chat {
   render(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string>
   /** The prompt of a conversation as token ids: special tokens of the template, and none of the messages. Throws as `render`. */
   encode(messages: readonly ChatMessage[], options?: ChatOptions): Promise<number[]>
-  /** Ends the process that renders, if one was started. A later call starts another. */
+  /** Ends the process that renders; who waits for it gets {@link DisposedError}. A later call starts another. */
   dispose(): void
 }
 
@@ -92,6 +92,8 @@ export function createChat({ templates, tokens, where }: ChatSource, tokenizer: 
         throw new ModelFormatError(`${where} cannot be rendered: ${quote(reply.message)}`)
       case 'late':
         throw new ModelFormatError(`${where} took more than 2 s or 256 MiB to render, and was stopped`)
+      case 'ended':
+        throw new DisposedError(`${where} was being rendered when the chat was disposed of`)
     }
   }
 

@@ -18,30 +18,46 @@ export const platform: Platform = { within, createRunner }
 function createRunner(): TemplateRunner {
   let child: ChildProcess | undefined
   let last: Promise<unknown> = Promise.resolve()
+  let ends = 0
 
-  function end(): void {
+  function stop(): void {
     child?.kill('SIGKILL')
     child = undefined
   }
 
   async function render(request: RenderRequest): Promise<Reply> {
-    if (!child?.connected) child = start()
+    if (!child || hasEnded(child)) child = start()
     const current = child
     hold(current)
     const reply = await answerOf(current, request)
     letGo(current)
-    if (reply.kind === 'late') end()
+    if (reply.kind === 'late') stop()
     return reply
   }
 
   return {
     render(request) {
-      const reply = last.then(() => render(request))
+      const before = ends
+      const inTurn = async (): Promise<Reply> => {
+        await last
+        if (ends !== before) return { kind: 'ended' }
+        const reply = await render(request)
+        return ends !== before && reply.kind !== 'done' ? { kind: 'ended' } : reply
+      }
+      const reply = inTurn()
       last = reply
       return reply
     },
-    end,
+    end() {
+      ends++
+      stop()
+    },
   }
+}
+
+/** It may be connected for a moment longer than it lives. */
+function hasEnded({ connected, exitCode, signalCode }: ChildProcess): boolean {
+  return !connected || exitCode !== null || signalCode !== null
 }
 
 function start(): ChildProcess {
@@ -74,7 +90,7 @@ function answerOf(child: ChildProcess, request: RenderRequest): Promise<Reply> {
       end({ kind: 'failure', message: error.message })
     }
     child.on('message', onMessage).on('exit', onExit).on('error', onError)
-    child.send(request)
+    child.send(request, (error) => error && onError(error)) // without this, an error after its exit would be nobody's
   })
 }
 

@@ -5,7 +5,7 @@ import type { RenderRequest, Reply } from './template.ts'
 
 export interface TemplateRunner {
   render(request: RenderRequest): Promise<Reply>
-  /** Ends what runs for it elsewhere. A later call starts it anew. */
+  /** Ends what runs for it elsewhere: who waits for that is told `ended`. A later call starts it anew. */
   end(): void
 }
 

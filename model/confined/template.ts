@@ -10,11 +10,14 @@ export interface RenderRequest {
   readonly now: number
 }
 
-/** `refused`: what a template says to messages that it does not take. `late`: it was stopped, for time or memory. */
+/**
+ * `refused`: what a template says to messages that it does not take. `late`: it was stopped, for time or memory. `ended`: so
+ * was it, by who asked for it.
+ */
 export type Reply =
   | { readonly kind: 'done'; readonly value: string }
   | { readonly kind: 'failure' | 'refused'; readonly message: string }
-  | { readonly kind: 'late' }
+  | { readonly kind: 'late' | 'ended' }
 
 /** Characters of a prompt that are believed. */
 const longest = 2 ** 24

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { DownloadError, ModelFormatError } from '../../engine/errors.ts'
-import { checkFileName } from '../load/files.ts'
+import { isFileName } from '../load/files.ts'
 import { quote } from '../load/json.ts'
 import type { HubClient } from './client.ts'
 
@@ -23,6 +23,7 @@ export interface HubFile {
 export interface HubListing {
   /** Forty hexadecimal digits. */
   readonly commit: string
+  /** Without those whose names not every system can have, or that lead out of the repository: nothing brings them. */
   readonly files: ReadonlyMap<string, HubFile>
 }
 
@@ -40,7 +41,7 @@ export interface ListingOptions {
 
 /**
  * Lists a repository. Throws `NotFoundError` for one that is not there, {@link DownloadError}, and
- * {@link ModelFormatError} for an answer that makes no sense or names a file outside of the repository.
+ * {@link ModelFormatError} for an answer that makes no sense.
  */
 export async function listRepository({ client, endpoint, repository, revision }: ListingOptions): Promise<HubListing> {
   const { modelInfo, listFiles } = await loadHubPackage()
@@ -55,7 +56,7 @@ export async function listRepository({ client, endpoint, repository, revision }:
     const repo = { type: 'model', name: repository } as const
     for await (const entry of listFiles({ ...common, repo, revision: commit, recursive: true })) {
       checkPath(entry.path, where)
-      if (entry.type === 'file') files.set(entry.path, checkedFile(entry, where))
+      if (entry.type === 'file' && isFileName(entry.path)) files.set(entry.path, checkedFile(entry, where))
       if (files.size > mostFiles) throw new ModelFormatError(`${where} has more than ${mostFiles} files`)
     }
   })
@@ -120,7 +121,6 @@ async function understood<T>(where: string, run: () => Promise<T>): Promise<T> {
 /** The types are what the package hopes for, not what came. */
 function checkPath(path: unknown, where: string): asserts path is string {
   if (typeof path !== 'string') throw new ModelFormatError(`${where} names the file ${quote(path)}; expected a text`)
-  checkFileName(path, where)
 }
 
 interface Entry {

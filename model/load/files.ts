@@ -82,14 +82,18 @@ export async function openRequired(files: ModelFiles, path: string, purpose: str
  * without `..`, backslashes, colons (drives, streams) and control characters. `where` says who gave the name.
  */
 export function checkFileName(path: string, where: string): void {
-  const parts = path.split('/')
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-  const hostile = /[\\:\u0000-\u001f]/.test(path) || parts.some((part) => part === '' || part === '.' || part === '..')
-  if (hostile) {
+  if (!isFileName(path)) {
     throw new ModelFormatError(
       `${where} names the file ${quote(path)}; expected a relative path that stays inside the model's folder`,
     )
   }
+}
+
+/** Whether a path stays inside of a folder on every system. */
+export function isFileName(path: string): boolean {
+  const parts = path.split('/')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  return !/[\\:\u0000-\u001f]/.test(path) && !parts.some((part) => part === '' || part === '.' || part === '..')
 }
 
 /** Throws {@link ModelFormatError} for a range that a file does not have. */

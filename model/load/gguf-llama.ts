@@ -40,6 +40,8 @@ export async function openGguf(
  * is of no family that runs, or a model that is not run yet.
  */
 export function llamaOf(file: GgufFile, name: string, ropeFactors?: Float32Array): GgufLlama {
+  const count = file.metadata.get('split.count')
+  if (Number(count) > 1) throw new ModelFormatError(`${name} is one of ${quote(count)} parts of a model: ${howToMerge}`)
   const architecture = architectureOf(file, name)
   const configJson = configOf(file, { name, architecture, ropeFactors })
   const config = parseConfig(configJson, `the metadata of ${name}`)
@@ -190,6 +192,9 @@ function configOf(
     dtype: 'float32',
   }
 }
+
+/** What to do with the parts of a model that was split into several files. */
+export const howToMerge = 'merge them by "llama-gguf-split --merge FIRST-PART MERGED.gguf", and load that'
 
 /** Metadata of models that are put together otherwise. */
 const refused = [

@@ -44,12 +44,8 @@ export interface OpenManifest {
 export async function openTfjsManifest(files: ModelFiles, path: string): Promise<OpenManifest> {
   const json = await readJson(files, path)
   if (json === undefined) throw new NotFoundError(`model "${files.name}" has no file ${quote(path)}`)
-  const where = Array.isArray(json) ? path : `"weightsManifest" of ${path}`
-  const groups = Array.isArray(json) ? json : asObject(json, path)['weightsManifest']
-  const parsed = list(groups, where).map((group, i) => parseGroup(group, `group ${i} of ${where}`))
-  checkNames(parsed, path)
   const laidOut = []
-  for (const group of parsed) laidOut.push(await layOut(files, group))
+  for (const group of parseManifest(json, path)) laidOut.push(await layOut(files, group))
 
   const decode = await openWeightDecoder(`decoding the weights of ${path} of "${files.name}"`)
   let closed = false
@@ -97,6 +93,22 @@ interface Place {
 
 type Shard = Place & { readonly path: string }
 type Span = Place & Pick<Entry, 'spec' | 'storedAs'>
+
+/**
+ * The files with the weights of a manifest, seen from its folder. `path` is how messages call it. Throws
+ * {@link ModelFormatError}.
+ */
+export function manifestPaths(json: unknown, path: string): string[] {
+  return parseManifest(json, path).flatMap(({ paths }) => paths)
+}
+
+function parseManifest(json: unknown, path: string): readonly Group[] {
+  const where = Array.isArray(json) ? path : `"weightsManifest" of ${path}`
+  const groups = Array.isArray(json) ? json : asObject(json, path)['weightsManifest']
+  const parsed = list(groups, where).map((group, i) => parseGroup(group, `group ${i} of ${where}`))
+  checkNames(parsed, path)
+  return parsed
+}
 
 function parseGroup(group: unknown, where: string): Group {
   const { paths, weights } = asObject(group, where)

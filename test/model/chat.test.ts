@@ -1,8 +1,10 @@
 // Conversations as prompts: exactly the text of transformers, with roles that no message can forge, by templates that cannot
 // hang or exhaust the process.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import childProcess, { type ChildProcess, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import fc from 'fast-check'
 import { type Chat, type ChatMessage, type ChatSource, createChat } from '../../model/chat.ts'
 import { platform as browser } from '../../model/confined/platform-browser.ts'
@@ -123,6 +125,48 @@ describe('a chat template', () => {
       assert.equal(await chat.render(messages, { template: 'other' }), 'fine')
     })
   }
+
+  it('tells those who wait that the chat was disposed of, and starts anew for who asks later', async () => {
+    const chat = chatOf({ templates: { default: endless['without end']!, other: 'fine' } }, byteTokenizer(roles))
+    const messages = [{ role: 'user', content: 'x' }]
+    await chat.render(messages, { template: 'other' }) // now its process runs
+    const waiting = [chat.render(messages), chat.render(messages, { template: 'other' })]
+    const told = waiting.map((render) => fails(() => render, 'ERR_DISPOSED', /the chat was disposed of/))
+    setImmediate(() => chat.dispose())
+    await Promise.all(told)
+    assert.equal(await chat.render(messages, { template: 'other' }), 'fine')
+  })
+
+  it('outlives the end of its process between two templates, and just as one is sent', async () => {
+    const { fork } = childProcess
+    const children: ChildProcess[] = []
+    childProcess.fork = ((...args: Parameters<typeof fork>) => {
+      const child = fork(...args)
+      children.push(child)
+      return child
+    }) as typeof fork // which has overloads
+    syncBuiltinESMExports()
+    try {
+      const chat = chatOf({ template: 'fine' }, byteTokenizer(roles))
+      const messages = [{ role: 'user', content: 'x' }]
+      assert.equal(await chat.render(messages), 'fine')
+      children[0]!.kill('SIGKILL')
+      await once(children[0]!, 'exit')
+      assert.equal(await chat.render(messages), 'fine')
+      const child = children[1]!
+      child.send = (_: unknown, ...rest: unknown[]) => {
+        const [told] = rest
+        const error = new Error('write EPIPE')
+        child.emit('exit', 1, null)
+        process.nextTick(() => (typeof told === 'function' ? told(error) : child.emit('error', error)))
+        return false
+      }
+      await fails(() => chat.render(messages), 'ERR_MODEL_FORMAT', /cannot be rendered/)
+    } finally {
+      childProcess.fork = fork
+      syncBuiltinESMExports()
+    }
+  })
 
   it('answers each of those who ask at once', async () => {
     const chat = chatOf({ template: '{{ messages[0].content }}' }, byteTokenizer(roles))

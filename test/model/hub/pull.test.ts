@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { lstat, mkdir, readFile, readlink, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { openCheckpoint } from '../../../model/load/checkpoint.ts'
+import { memoryFiles } from '../../../model/load/files.ts'
+import { oracle } from '../../checkpoints.ts'
 import { fails } from '../load/fixtures.ts'
 import { content, firstCommit, type Scratch, scratch, secondCommit } from './pulling.ts'
 import { gitHash, sha256 } from './server.ts'
@@ -64,6 +67,71 @@ describe('pull', () => {
       files.map(({ path }) => path).toSorted(),
       ['config.json', 'model.safetensors', ...beside, ...more].toSorted(),
     )
+  })
+
+  it('brings every file that loading looks for beside the weights', async () => {
+    const looked = new Set<string>()
+    const entries: Record<string, Uint8Array> = {
+      'tokenizer.model': await readFile(oracle('sentencepiece/prefix.model')),
+    }
+    for (const name of ['config.json', 'model.safetensors'])
+      entries[name] = await readFile(oracle(`hf/llama2-f32/${name}`))
+    const files = memoryFiles('tiny', entries)
+    const checkpoint = await openCheckpoint({
+      ...files,
+      open(path) {
+        looked.add(path)
+        return files.open(path)
+      },
+    })
+    await checkpoint.close()
+    assert.ok(looked.has('added_tokens.json') && looked.has('chat_template.json'), [...looked].join())
+    setFiles(Object.fromEntries([...looked].map((name) => [name, Buffer.from(name)])))
+    const pulled = await at.pull()
+    assert.deepEqual(pulled.files.map(({ path }) => path).toSorted(), [...looked].toSorted())
+  })
+
+  it("brings the files that TensorFlow.js's manifest names, of a repository and by name, and refuses others", async () => {
+    const manifest = (...paths: string[]): Buffer =>
+      Buffer.from(JSON.stringify([{ paths, weights: [{ name: 'a', shape: [2], dtype: 'float32' }] }]))
+    const [one, two] = ['group1-shard1of2.bin', 'group1-shard2of2.bin']
+    const shards = { 'config.json': config, [one]: content(5), [two]: content(3), 'other.bin': content(9) }
+    const whole = Buffer.from(JSON.stringify({ weightsManifest: JSON.parse(String(manifest(one, two))) }))
+    for (const [name, bytes] of [
+      ['model.json', whole],
+      ['weights_manifest.json', manifest(one, two)],
+    ] as const) {
+      setFiles({ ...shards, [name]: bytes })
+      for (const asked of ['owner/tiny', `owner/tiny:${name}`]) {
+        const { files } = await at.pull(asked)
+        assert.deepEqual(
+          files.map(({ path }) => path),
+          ['config.json', name, one, two],
+        )
+      }
+    }
+    setFiles({ 'f16/model.json': whole, [`f16/${one}`]: content(5), [`f16/${two}`]: content(3) })
+    assert.equal((await at.pull('owner/tiny:f16/model.json')).files.length, 3)
+    for (const [bytes, expected] of [
+      [manifest('../../x'), /stays inside/],
+      [manifest('none.bin'), /model\.json names "none\.bin", which owner\/tiny does not have/],
+      [Buffer.from('{"format":"layers-model"}'), /"weightsManifest" of model\.json of owner\/tiny is missing/],
+    ] as const) {
+      setFiles({ ...shards, 'model.json': bytes })
+      await fails(() => at.pull(), 'ERR_MODEL_FORMAT', expected)
+    }
+  })
+
+  it('offers no part of a split GGUF model, and refuses one that is asked for', async () => {
+    const part = (i: number): string => `a-Q8_0-0000${i}-of-00002.gguf`
+    setFiles({ [part(1)]: content(10), [part(2)]: content(10) })
+    const refusal = /one part of a split model.*llama-gguf-split --merge/
+    await fails(() => at.pull(), 'ERR_MODEL_FORMAT', refusal)
+    await fails(() => at.pull(`owner/tiny:${part(1)}`), 'ERR_MODEL_FORMAT', refusal)
+    setFiles({ [part(1)]: content(10), 'a-Q4_0.gguf': content(10) })
+    await fails(() => at.pull(), 'ERR_MODEL_FORMAT', /choose one of them:\n.*a-Q4_0\.gguf {2}\(10 bytes\)$/)
+    setFiles({ 'b-00001-of-00001.gguf': content(10) })
+    assert.equal((await at.pull('owner/tiny:b-00001-of-00001.gguf')).files.length, 1)
   })
 
   it('brings the files that an index names, each once, and refuses an index that names others', async () => {

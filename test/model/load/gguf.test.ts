@@ -298,6 +298,7 @@ describe('a model in GGUF', () => {
       /"qwen2moe" model; .*llama, qwen2, qwen3/,
     ],
     'no architecture': [{ metadata: [] }, /undefined model/],
+    'one of two parts': [{ metadata: [['split.count', whole(2)]] }, /one of 2 parts.*llama-gguf-split --merge/],
     experts: [plus(['llama.expert_count', whole(8)]), /expert_count" 8; expected no experts/],
     'half rotated heads': [plus(['llama.rope.dimension_count', whole(16)]), /rotates 16 values of heads of 32/],
     'yarn scaling': [plus(['llama.rope.scaling.type', words('yarn')]), /"yarn" is not supported/],
