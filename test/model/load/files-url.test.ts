@@ -121,6 +121,24 @@ describe('files by their address', () => {
     })
   })
 
+  it('are fetched once from a server without ranges, whatever their size and what is read between', async () => {
+    const files = { 'huge.gguf': new Uint8Array(70 * MiB), 'big.bin': big, 'small.json': pattern(10) }
+    await withServer(whole(files), async ({ address, asked }) => {
+      const found = urlFiles(`${address}/huge.gguf`)
+      for (let round = 0; round < 3; round++) {
+        for (const [path, bytes] of Object.entries(files)) {
+          const source = await open(found, path)
+          assert.deepEqual(await source.read(bytes.length - 5, 5), bytes.subarray(-5))
+          await source.close()
+        }
+      }
+      assert.deepEqual(
+        asked.map(([path]) => path),
+        Object.keys(files),
+      )
+    })
+  })
+
   it('are none where a page stands in for them', async () => {
     const page: Answer = (_, __, response) =>
       void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')
