@@ -18,16 +18,19 @@ const keptBytes = 16 * pieceBytes
  * The files of a model at an address: of a folder, or of one file (model.json, `.gguf`, `.bin`, `.safetensors`) in its folder.
  * Servers that know ranges are asked for pieces of 4 MiB, others for whole files. Of pieces some 64 MiB are kept;
  * whole files all, as long as the `ModelFiles` are, since reading them in parts must not fetch them again. A page (HTML) in
- * the place of a file counts as none. Reading throws {@link DownloadError} for what does not come, and {@link AbortError}.
+ * the place of a file counts as none, and so does one that is refused (403): that is what stores answer for what they lack
+ * to whoever may not list it. The query of the address goes with every request. Reading throws {@link DownloadError} for what does not come, and {@link AbortError}.
  */
 export function urlFiles(address: string | URL, { signal, onFetch }: UrlFilesOptions = {}): ModelFiles {
-  const { folder, file } = placeOf(new URL(address))
+  const { folder, file, search } = placeOf(new URL(address))
   const found = new Map<string, ByteSource>()
+  const refused = new Set<string>()
   const pieces = new Map<string, Uint8Array>()
   let fetched = 0
 
   async function ask(path: string, range?: { from: number; to: number }): Promise<Response> {
     const url = new URL(path.split('/').map(encodeURIComponent).join('/'), folder)
+    url.search = search
     const headers: Record<string, string> = range ? { range: `bytes=${range.from}-${range.to - 1}` } : {}
     try {
       return await fetch(url, { headers, signal: signal ?? null })
@@ -72,7 +75,8 @@ export function urlFiles(address: string | URL, { signal, onFetch }: UrlFilesOpt
     let response = await ask(path, { from: 0, to: pieceBytes })
     const { status, headers } = response
     const isPage = /^text\/html\b/i.test(headers.get('content-type') ?? '')
-    if (status === 404 || status === 410 || isPage) {
+    if (status === 403) refused.add(path)
+    if (status === 403 || status === 404 || status === 410 || isPage) {
       await response.body?.cancel()
       return undefined
     }
@@ -136,16 +140,19 @@ export function urlFiles(address: string | URL, { signal, onFetch }: UrlFilesOpt
       if (source) found.set(path, source)
       return source
     },
+    whyNone: (path) => (refused.has(path) ? 'the server answered 403' : undefined),
   }
 }
 
-/** The folder of an address, with a slash at its end, and the file that it names, if it names one. */
-function placeOf(address: URL): { folder: URL; file: string | undefined } {
+/** The folder of an address, with a slash at its end, the file that it names, if it names one, and its query. */
+function placeOf(address: URL): { folder: URL; file: string | undefined; search: string } {
+  const { search } = address
   const last = decodeURIComponent(address.pathname.split('/').at(-1)!)
-  if (/\.(json|gguf|bin|safetensors)$/i.test(last)) return { folder: new URL('.', address), file: last }
+  if (/\.(json|gguf|bin|safetensors)$/i.test(last)) return { folder: new URL('.', address), file: last, search }
   const folder = new URL(address)
+  folder.search = folder.hash = '' // messages name the folder; a signature is not for them
   folder.pathname = folder.pathname.replace(/\/?$/, '/')
-  return { folder, file: undefined }
+  return { folder, file: undefined, search }
 }
 
 /** Of the whole file, by the answer to a range; `undefined` where that is not said, or where the bytes are compressed ones. */

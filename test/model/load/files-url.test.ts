@@ -147,6 +147,45 @@ describe('files by their address', () => {
     })
   })
 
+  it('are none where the server refuses them, which the error for a file that must be there says', async () => {
+    const names = ['config.json', 'model.safetensors']
+    const files = Object.fromEntries(
+      names.map((name) => [`m/${name}`, readFileSync(`${folderOf('llama2-f32')}/${name}`)]),
+    )
+    const refuses: Answer = (path, request, response) => {
+      if (files[path]) inRanges(files)(path, request, response)
+      else response.writeHead(403, { 'content-type': 'application/xml' }).end('<Error/>')
+    }
+    await withServer(refuses, async ({ address }) => {
+      await using model = await loadModel(urlFiles(`${address}/m`))
+      assert.equal(model.hasTokenizer, false)
+      const none = /"(config\.json|x\.gguf)" \(the server answered 403\)/
+      await fails(() => loadModel(urlFiles(`${address}/other`)), 'ERR_NOT_FOUND', none)
+      await fails(() => loadModel(urlFiles(`${address}/m/x.gguf`)), 'ERR_NOT_FOUND', none)
+    })
+  })
+
+  it('are asked for with the query of the address, which no message shows', async () => {
+    const signed: Answer = (path, request, response) => {
+      const [name, query] = path.split('?')
+      if (name === 'm/broken') response.destroy()
+      else if (query === 'X-Signature=a/b&e=1') inRanges({ 'm/big.bin': big })(name!, request, response)
+      else response.writeHead(403).end()
+    }
+    await withServer(signed, async ({ address }) => {
+      for (const start of ['m/big.bin', 'm', 'm/']) {
+        const files = urlFiles(`${address}/${start}?X-Signature=a%2Fb&e=1#part`)
+        const source = await open(files, 'big.bin')
+        assert.deepEqual(await source.read(8 * MiB, 9), big.subarray(8 * MiB, 8 * MiB + 9))
+        await fails(
+          () => files.open('broken'),
+          'ERR_DOWNLOAD',
+          /^(?!.*Signature).*broken could not be fetched from .*\/m\//,
+        )
+      }
+    })
+  })
+
   it('are fetched whole from an origin that does not show their size', async () => {
     const hides: Answer = (path, request, response) => {
       if (request.headers.range === undefined) return whole({ 'a.bin': big })(path, request, response)
