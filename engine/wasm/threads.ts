@@ -14,11 +14,18 @@ const mostThreads = 8
 /** Far below `noShare` in control.ts. */
 const roomForThreads = 1024
 
-/** Throws {@link ArgumentError} for more threads than a list has room for. */
+/** Of those asked for: each is a worker that takes time to start, and beyond the machine's number they only wait for each other. */
+const mostAsked = { anywhere: 64, perCore: 4 }
+
+/** Throws {@link ArgumentError} for more threads than the machine has a use for, or a list room. */
 export function createThreads(modules: Modules, heap: Heap, { threads: asked, workerUrl }: OpenOptions): Crew {
-  if (asked !== undefined && asked > roomForThreads) {
-    throw new ArgumentError(`threads is ${asked}, and the wasm backend runs ${roomForThreads} at most`)
+  const cores = platform.cores()
+  const most = Math.min(Math.max(mostAsked.anywhere, mostAsked.perCore * cores), roomForThreads)
+  if (asked !== undefined && asked > most) {
+    throw new ArgumentError(
+      `threads is ${asked}, and the wasm backend runs ${most} at most here: the machine runs ${cores} at once`,
+    )
   }
   if (platform.withoutThreads() !== undefined) return createSoloist(modules, heap)
-  return createCrew(modules, heap, { platform, threads: asked ?? Math.min(platform.cores(), mostThreads), workerUrl })
+  return createCrew(modules, heap, { platform, threads: asked ?? Math.min(cores, mostThreads), workerUrl })
 }

@@ -13,7 +13,7 @@ import { createTokenizer, type Tokenizer } from '../tokenizer.ts'
 import { ggufChatSource, readChatSource } from './chat-template.ts'
 import { folderDocuments, ggufDocuments, type ModelDocuments } from './documents.ts'
 import { embeddedName, embeddedTypes } from './embedded.ts'
-import type { ModelFiles } from './files.ts'
+import { hasNone, type ModelFiles } from './files.ts'
 import type { GgufFile, ParsedGguf } from './gguf.ts'
 import { openGguf } from './gguf-llama.ts'
 import { ggufTokenizer } from './gguf-tokenizer.ts'
@@ -112,7 +112,7 @@ async function openFolder(files: ModelFiles): Promise<Found> {
   const json = await readJson(files, 'config.json')
   if (json === undefined) {
     const hint = files.file === undefined ? '; of a llama2.c model, give the path of its .bin file' : ''
-    throw new NotFoundError(`model "${files.name}" has no file "config.json"${hint}`)
+    throw new NotFoundError(`${hasNone(files, 'config.json')}${hint}`)
   }
   const generation = await readJson(files, 'generation_config.json')
   const config = parseConfig(json, `config.json of "${files.name}"`, {

@@ -19,10 +19,11 @@ const chunk = 2 ** 30
  * The files of a model on disk: its folder, or its one file; where there is neither, what a hub name (`owner/name`,
  * `owner/name:file`) means in the Hugging Face cache. A file in the folder may be a symbolic link, but only to a place
  * inside the folder, or, in a cache (`models--owner--name/snapshots/revision`), to where it keeps the contents. A path that
- * the caller gave is followed anywhere. Asks no server. Throws {@link NotFoundError}.
+ * the caller gave is followed anywhere, and may be a URL, or the text of one, of `file:`. Asks no server. Throws
+ * {@link NotFoundError}.
  */
 export async function openFiles(path: string | URL): Promise<ModelFiles> {
-  const given = typeof path === 'string' ? path : fileURLToPath(path)
+  const given = pathOf(path)
   const isPath = given !== '' && !given.includes('\0')
   const direct = isPath ? await statOf(resolve(given)) : undefined
   const full = direct ? resolve(given) : await findInCache(given)
@@ -31,6 +32,23 @@ export async function openFiles(path: string | URL): Promise<ModelFiles> {
   if (kind.isDirectory()) return folderFiles(full, undefined)
   if (kind.isFile()) return folderFiles(dirname(full), basename(full))
   throw new ModelFormatError(`${given} is neither a file nor a folder`)
+}
+
+function pathOf(given: string | URL): string {
+  const text = String(given)
+  if (typeof given === 'string' && !/^(https?:|file:\/)/i.test(text)) return text
+  if (!/^file:/i.test(text)) {
+    throw new NotFoundError(
+      `${quote(text)} is an address, and Node loads models from disk: bring one of the hub by "drafthorse pull OWNER/NAME" and give its name, or pass urlFiles(address) of drafthorse/model to loadModel`,
+    )
+  }
+  try {
+    return fileURLToPath(text)
+  } catch (cause) {
+    throw new NotFoundError(`${quote(text)} names no file: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    })
+  }
 }
 
 /** The files of the embedded model: the folder models/stories of the package, wherever it is installed. */

@@ -1,7 +1,7 @@
 // A model's files by their address: fetched piece by piece as they are read, so that a page need not hold them twice.
 
 import { AbortError, DownloadError } from '../../engine/errors.ts'
-import { type ByteSource, checkFileName, checkRange, type ModelFiles } from './files.ts'
+import { type ByteSource, checkFileName, checkRange, type ModelFiles, memorySource } from './files.ts'
 
 export interface UrlFilesOptions {
   /** Ends what is being fetched. */
@@ -14,25 +14,23 @@ export interface UrlFilesOptions {
 const pieceBytes = 4 * 2 ** 20
 const keptBytes = 16 * pieceBytes
 
-/** A file that is there. Its pieces are `step` bytes each: all of it, where the server knows no ranges. */
-interface Found {
-  readonly size: number
-  readonly step: number
-}
-
 /**
  * The files of a model at an address: of a folder, or of one file (model.json, `.gguf`, `.bin`, `.safetensors`) in its folder.
- * Servers that know ranges are asked for pieces of 4 MiB, others for whole files; some 64 MiB are kept. A page (HTML) in the
- * place of a file counts as none. Reading throws {@link DownloadError} for what does not come, and {@link AbortError}.
+ * Servers that know ranges are asked for pieces of 4 MiB, others for whole files. Of pieces some 64 MiB are kept;
+ * whole files all, as long as the `ModelFiles` are, since reading them in parts must not fetch them again. A page (HTML) in
+ * the place of a file counts as none, and so does one that is refused (403): that is what stores answer for what they lack
+ * to whoever may not list it. The query of the address goes with every request. Reading throws {@link DownloadError} for what does not come, and {@link AbortError}.
  */
 export function urlFiles(address: string | URL, { signal, onFetch }: UrlFilesOptions = {}): ModelFiles {
-  const { folder, file } = placeOf(new URL(address))
-  const found = new Map<string, Found>()
+  const { folder, file, search } = placeOf(new URL(address))
+  const found = new Map<string, ByteSource>()
+  const refused = new Set<string>()
   const pieces = new Map<string, Uint8Array>()
   let fetched = 0
 
   async function ask(path: string, range?: { from: number; to: number }): Promise<Response> {
     const url = new URL(path.split('/').map(encodeURIComponent).join('/'), folder)
+    url.search = search
     const headers: Record<string, string> = range ? { range: `bytes=${range.from}-${range.to - 1}` } : {}
     try {
       return await fetch(url, { headers, signal: signal ?? null })
@@ -72,16 +70,17 @@ export function urlFiles(address: string | URL, { signal, onFetch }: UrlFilesOpt
     }
   }
 
-  /** Finds out what is at a path, and keeps its first piece; `undefined` where nothing is. */
-  async function look(path: string): Promise<Found | undefined> {
+  /** Finds out what is at a path, and keeps its first piece, or all where it comes whole; `undefined` where nothing is. */
+  async function look(path: string): Promise<ByteSource | undefined> {
     let response = await ask(path, { from: 0, to: pieceBytes })
     const { status, headers } = response
     const isPage = /^text\/html\b/i.test(headers.get('content-type') ?? '')
-    if (status === 404 || status === 410 || isPage) {
+    if (status === 403) refused.add(path)
+    if (status === 403 || status === 404 || status === 410 || isPage) {
       await response.body?.cancel()
       return undefined
     }
-    if (status === 416) return { size: 0, step: pieceBytes } // an empty file has no first byte
+    if (status === 416) return memorySource(path, new Uint8Array()) // an empty file has no first byte
     const size = sizeOf(response)
     if (status === 206 && size === undefined) {
       // Its size is not for this page to see: another origin would have to allow that.
@@ -89,18 +88,40 @@ export function urlFiles(address: string | URL, { signal, onFetch }: UrlFilesOpt
       response = await ask(path)
     }
     const bytes = await body(path, response)
+    if (size === undefined) return memorySource(path, bytes)
     keep(`${path} 0`, bytes)
-    return size === undefined ? { size: bytes.length, step: bytes.length } : { size, step: pieceBytes }
+    return pieceSource(path, size)
   }
 
-  async function piece(path: string, index: number, { size, step }: Found): Promise<Uint8Array> {
+  /** A file of which the server gives ranges. */
+  function pieceSource(path: string, size: number): ByteSource {
+    return {
+      name: path,
+      size,
+      async read(offset, length) {
+        checkRange({ name: path, size }, { offset, length })
+        const out = new Uint8Array(length)
+        for (let done = 0; done < length; ) {
+          const at = offset + done
+          const index = Math.floor(at / pieceBytes)
+          const start = at - index * pieceBytes
+          const part = (await piece(path, index, size)).subarray(start, start + length - done)
+          out.set(part, done)
+          done += part.length
+        }
+        return out
+      },
+      async close() {},
+    }
+  }
+
+  async function piece(path: string, index: number, size: number): Promise<Uint8Array> {
     const key = `${path} ${index}`
     let bytes = pieces.get(key)
     if (!bytes) {
-      const from = index * step
-      const to = Math.min(from + step, size)
-      const response = await ask(path, step < size ? { from, to } : undefined)
-      bytes = await body(path, response)
+      const from = index * pieceBytes
+      const to = Math.min(from + pieceBytes, size)
+      bytes = await body(path, await ask(path, { from, to }))
       if (bytes.length !== to - from) {
         throw failure(path, `${bytes.length} bytes came of a piece of ${to - from}; it changed, or was cut`)
       }
@@ -109,49 +130,29 @@ export function urlFiles(address: string | URL, { signal, onFetch }: UrlFilesOpt
     return bytes
   }
 
-  async function read(path: string, file: Found, { offset, length }: { offset: number; length: number }) {
-    const out = new Uint8Array(length)
-    for (let done = 0; done < length; ) {
-      const at = offset + done
-      const index = Math.floor(at / file.step)
-      const start = at - index * file.step
-      const part = (await piece(path, index, file)).subarray(start, start + length - done)
-      out.set(part, done)
-      done += part.length
-    }
-    return out
-  }
-
   return {
     name: nameOf(folder, file),
     file,
     isDistant: true,
     async open(path): Promise<ByteSource | undefined> {
       checkFileName(path, folder.href)
-      const there = found.get(path) ?? (await look(path))
-      if (!there) return undefined
-      found.set(path, there)
-      const { size } = there
-      return {
-        name: path,
-        size,
-        async read(offset, length) {
-          checkRange({ name: path, size }, { offset, length })
-          return read(path, there, { offset, length })
-        },
-        async close() {},
-      }
+      const source = found.get(path) ?? (await look(path))
+      if (source) found.set(path, source)
+      return source
     },
+    whyNone: (path) => (refused.has(path) ? 'the server answered 403' : undefined),
   }
 }
 
-/** The folder of an address, with a slash at its end, and the file that it names, if it names one. */
-function placeOf(address: URL): { folder: URL; file: string | undefined } {
+/** The folder of an address, with a slash at its end, the file that it names, if it names one, and its query. */
+function placeOf(address: URL): { folder: URL; file: string | undefined; search: string } {
+  const { search } = address
   const last = decodeURIComponent(address.pathname.split('/').at(-1)!)
-  if (/\.(json|gguf|bin|safetensors)$/i.test(last)) return { folder: new URL('.', address), file: last }
+  if (/\.(json|gguf|bin|safetensors)$/i.test(last)) return { folder: new URL('.', address), file: last, search }
   const folder = new URL(address)
+  folder.search = folder.hash = '' // messages name the folder; a signature is not for them
   folder.pathname = folder.pathname.replace(/\/?$/, '/')
-  return { folder, file: undefined }
+  return { folder, file: undefined, search }
 }
 
 /** Of the whole file, by the answer to a range; `undefined` where that is not said, or where the bytes are compressed ones. */

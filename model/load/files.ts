@@ -35,6 +35,8 @@ export interface ModelFiles {
    * {@link ModelFormatError} for a name that leads out of the folder.
    */
   open(path: string): Promise<ByteSource | undefined>
+  /** Why a file that was opened in vain is taken to be none, for messages; `undefined` where there is no more to say. */
+  whyNone?(path: string): string | undefined
 }
 
 /**
@@ -73,8 +75,14 @@ export function memorySource(name: string, bytes: Uint8Array): ByteSource {
 /** Opens a file that must be there. Throws {@link NotFoundError} naming it and what it is needed for. */
 export async function openRequired(files: ModelFiles, path: string, purpose: string): Promise<ByteSource> {
   const source = await files.open(path)
-  if (!source) throw new NotFoundError(`model "${files.name}" has no file ${quote(path)}, which ${purpose}`)
+  if (!source) throw new NotFoundError(`${hasNone(files, path)}, which ${purpose}`)
   return source
+}
+
+/** The start of a message: that a model has no such file, and why it is taken to have none, where that is known. */
+export function hasNone(files: ModelFiles, path: string): string {
+  const why = files.whyNone?.(path)
+  return `model "${files.name}" has no file ${quote(path)}${why === undefined ? '' : ` (${why})`}`
 }
 
 /**

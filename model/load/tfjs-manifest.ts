@@ -4,7 +4,7 @@
 
 import { DisposedError, ModelFormatError, NotFoundError } from '../../engine/errors.ts'
 import { openWeightDecoder, type WeightSpec } from '../../engine/tfjs/weights.ts'
-import { checkFileName, type ModelFiles, openRequired, startBytes } from './files.ts'
+import { checkFileName, hasNone, type ModelFiles, openRequired, startBytes } from './files.ts'
 import { asObject, describe, isObject, quote, readJson } from './json.ts'
 import { claimedSize, isWholeNumbers } from './shape.ts'
 
@@ -43,7 +43,7 @@ export interface OpenManifest {
  */
 export async function openTfjsManifest(files: ModelFiles, path: string): Promise<OpenManifest> {
   const json = await readJson(files, path)
-  if (json === undefined) throw new NotFoundError(`model "${files.name}" has no file ${quote(path)}`)
+  if (json === undefined) throw new NotFoundError(hasNone(files, path))
   const laidOut = []
   for (const group of parseManifest(json, path)) laidOut.push(await layOut(files, group))
 

@@ -1,6 +1,7 @@
 // Threads of the wasm backend: the calling thread stays free, a crash is an error and not a hang, nothing is left behind.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { generate, loadModel } from 'drafthorse'
 import { type Backend, openBackend, type Tensor } from 'drafthorse/engine'
@@ -118,8 +119,18 @@ describe('threads of the wasm backend', () => {
     assert.equal(frees, allocations)
   })
 
-  it('are not more than a list has shares for', () =>
-    assert.rejects(openBackend('wasm', { threads: 1025 }), { code: 'ERR_ARGUMENT', message: /1025.*1024 at most/ }))
+  it('are not more than the machine has a use for, nor than a list has shares for', async () => {
+    const cores = availableParallelism()
+    const most = Math.min(Math.max(64, 4 * cores), 1024)
+    const before = workers()
+    for (const threads of [most + 1, 1025]) {
+      await assert.rejects(openBackend('wasm', { threads }), {
+        code: 'ERR_ARGUMENT',
+        message: new RegExp(`^threads is ${threads}, .* ${most} at most here: the machine runs ${cores} at once$`),
+      })
+    }
+    assert.equal(workers(), before)
+  })
 
   it('do not keep the process alive', () => {
     const code = `

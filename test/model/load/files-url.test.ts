@@ -121,11 +121,68 @@ describe('files by their address', () => {
     })
   })
 
+  it('are fetched once from a server without ranges, whatever their size and what is read between', async () => {
+    const files = { 'huge.gguf': new Uint8Array(70 * MiB), 'big.bin': big, 'small.json': pattern(10) }
+    await withServer(whole(files), async ({ address, asked }) => {
+      const found = urlFiles(`${address}/huge.gguf`)
+      for (let round = 0; round < 3; round++) {
+        for (const [path, bytes] of Object.entries(files)) {
+          const source = await open(found, path)
+          assert.deepEqual(await source.read(bytes.length - 5, 5), bytes.subarray(-5))
+          await source.close()
+        }
+      }
+      assert.deepEqual(
+        asked.map(([path]) => path),
+        Object.keys(files),
+      )
+    })
+  })
+
   it('are none where a page stands in for them', async () => {
     const page: Answer = (_, __, response) =>
       void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')
     await withServer(page, async ({ address }) => {
       assert.equal(await urlFiles(`${address}/model`).open('config.json'), undefined)
+    })
+  })
+
+  it('are none where the server refuses them, which the error for a file that must be there says', async () => {
+    const names = ['config.json', 'model.safetensors']
+    const files = Object.fromEntries(
+      names.map((name) => [`m/${name}`, readFileSync(`${folderOf('llama2-f32')}/${name}`)]),
+    )
+    const refuses: Answer = (path, request, response) => {
+      if (files[path]) inRanges(files)(path, request, response)
+      else response.writeHead(403, { 'content-type': 'application/xml' }).end('<Error/>')
+    }
+    await withServer(refuses, async ({ address }) => {
+      await using model = await loadModel(urlFiles(`${address}/m`))
+      assert.equal(model.hasTokenizer, false)
+      const none = /"(config\.json|x\.gguf)" \(the server answered 403\)/
+      await fails(() => loadModel(urlFiles(`${address}/other`)), 'ERR_NOT_FOUND', none)
+      await fails(() => loadModel(urlFiles(`${address}/m/x.gguf`)), 'ERR_NOT_FOUND', none)
+    })
+  })
+
+  it('are asked for with the query of the address, which no message shows', async () => {
+    const signed: Answer = (path, request, response) => {
+      const [name, query] = path.split('?')
+      if (name === 'm/broken') response.destroy()
+      else if (query === 'X-Signature=a/b&e=1') inRanges({ 'm/big.bin': big })(name!, request, response)
+      else response.writeHead(403).end()
+    }
+    await withServer(signed, async ({ address }) => {
+      for (const start of ['m/big.bin', 'm', 'm/']) {
+        const files = urlFiles(`${address}/${start}?X-Signature=a%2Fb&e=1#part`)
+        const source = await open(files, 'big.bin')
+        assert.deepEqual(await source.read(8 * MiB, 9), big.subarray(8 * MiB, 8 * MiB + 9))
+        await fails(
+          () => files.open('broken'),
+          'ERR_DOWNLOAD',
+          /^(?!.*Signature).*broken could not be fetched from .*\/m\//,
+        )
+      }
     })
   })
 

@@ -68,12 +68,13 @@ describe('checkFileName', () => {
 })
 
 describe('openFiles', () => {
-  it('opens a folder by path, by a path with a slash, by a relative path and by URL, named after the folder', async () => {
+  it('opens a folder by path, by a path with a slash, by a relative path, by URL and its text, named after the folder', async () => {
     const model = join(folder, 'tiny-llama.v1')
     await mkdir(join(model, 'sub'), { recursive: true })
     await writeFile(join(model, 'config.json'), '{}')
     await writeFile(join(model, 'sub', 'x'), 'inside')
-    for (const path of [model, `${model}/`, relative(process.cwd(), model), pathToFileURL(`${model}/`)]) {
+    const url = pathToFileURL(`${model}/`)
+    for (const path of [model, `${model}/`, relative(process.cwd(), model), url, url.href]) {
       const files = await openFiles(path)
       assert.deepEqual([files.name, files.file], ['tiny-llama.v1', undefined])
       assert.equal(await text(files, 'config.json'), '{}')
@@ -98,6 +99,15 @@ describe('openFiles', () => {
     await fails(() => openFiles(join(folder, 'none')), 'ERR_NOT_FOUND', /none/)
     for (const path of ['', 'a\0b']) await fails(() => openFiles(path), 'ERR_NOT_FOUND', /there is no file or folder/)
     await fails(() => openFiles('./some/folder'), 'ERR_NOT_FOUND', /"\.\/some\/folder"$/)
+    await fails(() => openFiles('file://%2f/m'), 'ERR_NOT_FOUND', /"file:\/\/%2f\/m" names no file: /)
+  })
+
+  it('says of an address how to load from it', async () => {
+    const hint = /" is an address, .*"drafthorse pull OWNER\/NAME".* urlFiles\(address\) of drafthorse\/model/
+    for (const address of ['https://example.org/m/', 'HTTP://example.org/m.gguf', new URL('https://example.org/m')]) {
+      await fails(() => openFiles(address), 'ERR_NOT_FOUND', hint)
+    }
+    await fails(() => openFiles(new URL('data:,x')), 'ERR_NOT_FOUND', hint)
   })
 
   it('refuses names that leave the folder, and folders in place of files', async () => {
