@@ -1,8 +1,9 @@
 // A folder or a file on disk, for Node: written under a name of its own beside the output, and moved there when all is done.
 
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { Dirent } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ArgumentError, NotFoundError } from '../../engine/errors.ts'
@@ -32,7 +33,8 @@ export async function openOutput(path: string | URL, { kind, force, source }: Ou
   await checkTarget(target, { kind, force, given })
   if (typeof source === 'string' || source instanceof URL) await checkApart(target, source)
 
-  const draft = join(parent, `.${basename(target)}.${randomBytes(4).toString('hex')}.partial`)
+  await removeDead(target)
+  const draft = join(parent, `${draftPrefix(target)}${process.pid}.${randomBytes(4).toString('hex')}.partial`)
   await mkdir(draft)
   const handles = new Set<FileHandle>()
   let only: string | undefined
@@ -121,6 +123,33 @@ async function whyNoGguf(path: string): Promise<string | undefined> {
     return bytesRead === 4 && buffer.toString('latin1') === 'GGUF' ? undefined : 'is no GGUF file'
   } finally {
     await handle.close()
+  }
+}
+
+/** Begins the names of an output's drafts on this machine; the id of the process that writes follows. */
+function draftPrefix(target: string): string {
+  const machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8) // a folder may be shared by several
+  return `.${basename(target)}.${machine}-`
+}
+
+/** Removes the drafts that processes left which were killed. What they had moved aside stays where nothing took its place. */
+async function removeDead(target: string): Promise<void> {
+  const parent = dirname(target)
+  const prefix = draftPrefix(target)
+  const isReplaced = (await kindOf(target)) !== undefined
+  for (const name of await readdir(parent).catch(() => [])) {
+    if (!name.startsWith(prefix)) continue
+    const [, pid, old] = /^(\d+)\.[0-9a-f]{8}\.partial(\.old)?$/.exec(name.slice(prefix.length)) ?? []
+    if (pid === undefined || isAlive(Number(pid)) || (old && !isReplaced)) continue
+    await rm(join(parent, name), { recursive: true, force: true }).catch(() => {}) // where it may not be, it stays
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH')
   }
 }
 
