@@ -66,9 +66,10 @@ async function model(source: string) {
   const checkpoint = await openCheckpoint(source)
   const backend = await openBackend(defaultBackend, { threads: 1 })
   try {
-    const { name, id, format, config, tensors, tokenizer, skip } = checkpoint
+    const { name, id, format, config, tensors, tokenizer, skip, skipProblem } = checkpoint
     const summary = summarize(tensors, config, { backend, dtype: unaskedDType(checkpoint, backend) })
-    return { name, id, format, ...summary, config, hasTokenizer: tokenizer !== undefined, skip }
+    const drafts = skipProblem ? { skipProblem: skipProblem.message } : { skip }
+    return { name, id, format, ...summary, config, hasTokenizer: tokenizer !== undefined, ...drafts }
   } finally {
     await backend.dispose()
     await checkpoint.close()
@@ -81,7 +82,7 @@ type Report = ReturnType<typeof here> & {
 }
 
 function describe({ version, node, platform, cores, backends, model }: Report): string {
-  const { config, skip } = model
+  const { config, skip, skipProblem } = model
   const types = (counts: Partial<Record<string, number>>): string => Object.keys(counts).join(', ')
   const window = config.slidingWindow === undefined ? '' : `, of which attention sees the last ${config.slidingWindow}`
   const facts = [
@@ -96,7 +97,7 @@ function describe({ version, node, platform, cores, backends, model }: Report): 
     ['vocabulary', `${config.vocabSize}${model.hasTokenizer ? '' : ', without a tokenizer'}`],
     ['context', `${config.maxPositionEmbeddings} tokens${window}`],
     ['rope', `theta ${config.ropeTheta}, scaling ${config.ropeScaling.type}`],
-    ['skipped in drafts', skip ? describeSkip(skip) : 'no skip set was found'],
+    ['skipped in drafts', skipProblem ?? (skip ? describeSkip(skip) : 'no skip set was found')],
   ]
   const columns = [{ title: 'backend' }, { title: 'runs here' }, { title: 'weights' }, { title: 'on' }]
   const rows = backends.map((backend) =>

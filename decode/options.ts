@@ -93,7 +93,8 @@ export function planGeneration(
 }
 
 function planDraft(model: Model, options: GenerateOptions): { draft: Draft | undefined; skip: SkipSet | undefined } {
-  const skip = options.skip === undefined ? model.skip : options.skip
+  const wantsKept = options.skip === undefined && (options.draft === undefined || options.draft === 'skip')
+  const skip = wantsKept ? model.skip : options.skip
   if (skip !== undefined) planSkip(skip, model.config.numHiddenLayers)
   const { draft = skip ? 'skip' : 'none' } = options
   if (typeof draft === 'object' && typeof draft?.start === 'function') return { draft, skip: undefined }

@@ -41,7 +41,10 @@ export interface Model extends Llama, AsyncDisposable {
   /** Conversations as prompts. Throws {@link NotFoundError} for a model that was not taught to chat; `hasChat` says so. */
   readonly chat: Chat
   readonly hasChat: boolean
-  /** The skip set that is kept for it in the user's cache folder (`saveSkip`), or that came with the weights. */
+  /**
+   * The skip set that is kept for it in the user's cache folder (`saveSkip`), or that came with the weights. Throws
+   * {@link ModelFormatError} naming the file in the cache folder where that is damaged.
+   */
   readonly skip: SkipSet | undefined
   readonly summary: WeightsSummary & { readonly format: string }
   /** An empty text in progress; disposed with the model at the latest. */
@@ -88,7 +91,7 @@ async function build(
   checkpoint: Checkpoint,
   options: LoadOptions & { backend: Backend; owned: boolean },
 ): Promise<Model> {
-  const { name, id, format, config, tensors, tokenizer, chat: chatSource, skip } = checkpoint
+  const { name, id, format, config, tensors, tokenizer, chat: chatSource, skip, skipProblem } = checkpoint
   const { backend, dtype = unaskedDType(checkpoint, backend) } = options
   if (dtype && !backend.capabilities.dtypes.includes(dtype)) {
     throw new DTypeError(`${backend.name} runs ${backend.capabilities.dtypes.join(', ')}, not ${dtype}`)
@@ -105,7 +108,10 @@ async function build(
     ...llama,
     name,
     id,
-    skip,
+    get skip(): SkipSet | undefined {
+      if (skipProblem) throw skipProblem
+      return skip
+    },
     hasTokenizer: tokenizer !== undefined,
     get tokenizer(): Tokenizer {
       if (tokenizer) return tokenizer

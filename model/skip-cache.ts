@@ -2,7 +2,7 @@
 // loaded, from wherever.
 
 import { readCached, writeCached } from '#skip-cache'
-import { ArgumentError } from '../engine/errors.ts'
+import { ArgumentError, ModelFormatError } from '../engine/errors.ts'
 import { parseJson } from './load/json.ts'
 import { planSkip, type SkipSet } from './skip.ts'
 import { expectLayers, parseSkipFile, skipFormat } from './skip-file.ts'
@@ -15,17 +15,23 @@ export interface SkipOwner {
 }
 
 /**
- * The set that is kept for a model, if there is one. Throws {@link ModelFormatError} naming the file where that is damaged, or
- * names layers that the model does not have.
+ * The set that is kept for a model, if there is one. Throws {@link ModelFormatError} naming the file, and what to do, where
+ * that is damaged, or names layers that the model does not have.
  */
 export async function cachedSkip(owner: SkipOwner): Promise<SkipSet | undefined> {
   if (owner.id === undefined) return undefined
-  const file = await readCached(owner.id)
-  if (!file) return undefined
-  const { path: where, bytes } = file
-  const { numHiddenLayers: layers } = owner.config
-  const skip = parseSkipFile(parseJson(bytes, where), { where, modelName: owner.name })
-  return expectLayers(skip, { where, layers })
+  try {
+    const file = await readCached(owner.id)
+    if (!file) return undefined
+    const { path: where, bytes } = file
+    const { numHiddenLayers: layers } = owner.config
+    const skip = parseSkipFile(parseJson(bytes, where), { where, modelName: owner.name })
+    return expectLayers(skip, { where, layers })
+  } catch (cause) {
+    if (!(cause instanceof ModelFormatError)) throw cause
+    const remedy = 'delete it, or keep a set anew (--save-skip; in code, saveSkip)'
+    throw new ModelFormatError(`${cause.message}; ${remedy}`, { cause })
+  }
 }
 
 /**

@@ -57,6 +57,8 @@ export interface Checkpoint {
   readonly chat: ChatSource | undefined
   /** The set that is kept for this model in the user's cache folder, or the one in skip_layers.json beside the weights. */
   readonly skip: SkipSet | undefined
+  /** Why the one in the cache folder cannot be read, so that `skip` is what stands beside the weights. */
+  readonly skipProblem?: ModelFormatError
   /** The types in which it runs unasked, where more is known of it than what its file loses nothing in. */
   readonly runsAs?: readonly WeightDType[]
   /** The head of a GGUF file. */
@@ -87,15 +89,22 @@ async function open(files: ModelFiles): Promise<Checkpoint> {
   const found = await openAny(files)
   try {
     const id = files.isDistant ? undefined : await modelId(found.config, found.tensors)
-    return { ...found, id, skip: (await cachedSkip({ ...found, id })) ?? found.skip }
+    const kept = await cachedSkip({ ...found, id }).catch(asProblem)
+    if (kept instanceof ModelFormatError) return { ...found, id, skipProblem: kept }
+    return { ...found, id, skip: kept ?? found.skip }
   } catch (error) {
     await found.close()
     throw error
   }
 }
 
+function asProblem(error: unknown): ModelFormatError {
+  if (error instanceof ModelFormatError) return error
+  throw error
+}
+
 /** What stands in the files. */
-type Found = Omit<Checkpoint, 'id'>
+type Found = Omit<Checkpoint, 'id' | 'skipProblem'>
 
 async function openAny(files: ModelFiles): Promise<Found> {
   const { file } = files

@@ -43,7 +43,7 @@ export interface ConvertOptions {
    * each tensor's own, or one that holds it without loss.
    */
   readonly dtype?: ConversionDType | undefined
-  /** Replaces what stands at the output: a file, or a folder with a model. */
+  /** Replaces what stands at the output: a GGUF file, or a folder that holds a model and nothing else. */
   readonly force?: boolean | undefined
   /** Bytes of weights in a file at most; default 5 GB for safetensors, 4 MiB for TensorFlow.js. GGUF is one file. */
   readonly shardBytes?: number | undefined

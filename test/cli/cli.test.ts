@@ -161,6 +161,10 @@ describe('drafthorse on the command line', () => {
       const damaged = await run(short, { env })
       assert.equal(damaged.code, 1)
       assert.ok(damaged.stderr.includes(`${file} is not JSON`), damaged.stderr)
+      assert.match((await run(['info'], { env })).stdout, /skipped in drafts +.*is not JSON.*; delete it, or keep/)
+      assert.equal((await run([...short, '--draft', 'none'], { env })).code, 0)
+      assert.equal((await run([...short, '--skip-attention', '5', '--save-skip'], { env })).code, 0)
+      assert.deepEqual(JSON.parse((await run(short, { env })).stdout).stats.skip, { attention: [5], mlp: [] })
     } finally {
       await rm(folder, { recursive: true, force: true })
     }

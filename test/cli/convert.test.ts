@@ -1,7 +1,7 @@
 // `drafthorse convert` as a user meets it.
 import assert from 'node:assert/strict'
 import { watch } from 'node:fs'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { skipUnlessPossible } from '../skip.ts'
@@ -56,20 +56,52 @@ describe('drafthorse convert', () => {
     assert.match(stdout, /tfjs f32, f16, uint16, uint8/)
   })
 
-  it('leaves nothing behind on Ctrl-C', async function () {
-    skipUnlessPossible(this, process.platform !== 'win32', 'Windows cannot send a child Ctrl-C')
+  /** Converts to x.gguf in the folder, and sends a signal in the middle: the draft is there. */
+  async function ended(signal: NodeJS.Signals) {
     const began = new AbortController()
-    const { code, stdout } = await run(['convert', 'stories', join(folder, 'x.gguf'), '--dtype', 'q4_0'], {
+    const result = await run(['convert', 'stories', join(folder, 'x.gguf'), '--dtype', 'q4_0'], {
       onStart(kill) {
         watch(folder, { signal: began.signal }, () => {
           if (began.signal.aborted) return
           began.abort()
-          kill('SIGINT') // in the middle: its draft is there
+          kill(signal)
         })
       },
     })
     assert.ok(began.signal.aborted)
-    assert.deepEqual([code, stdout, await readdir(folder)], [130, '', []])
+    return result
+  }
+
+  // Killed by a signal, a process has no exit code.
+  for (const [what, signal, exit] of [
+    ['Ctrl-C', 'SIGINT', 130],
+    ['SIGTERM', 'SIGTERM', null],
+    ['SIGHUP', 'SIGHUP', null],
+  ] as const) {
+    it(`leaves nothing behind on ${what}`, async function () {
+      skipUnlessPossible(this, process.platform !== 'win32', 'Windows cannot send a child signals')
+      const { code, stdout } = await ended(signal)
+      assert.deepEqual([code, stdout, await readdir(folder)], [exit, '', []])
+    })
+  }
+
+  it('removes what a killed one left of the same output, and nothing else', async function () {
+    skipUnlessPossible(this, process.platform !== 'win32', 'Windows cannot send a child signals')
+    await ended('SIGKILL')
+    const [left = ''] = await readdir(folder)
+    assert.match(left, /^\.x\.gguf\.[0-9a-f]{8}-\d+\.[0-9a-f]{8}\.partial$/)
+    const others = [
+      left.replace(/-\d+/, `-${process.pid}`), // of a process that runs
+      left.replace('x.gguf', 'y.gguf'),
+      left.replace(/[0-9a-f]{8}-/, 'another-'), // of another machine
+      `${left}.old`, // the model that was to be replaced, which nothing has been
+    ]
+    for (const name of others) await mkdir(join(folder, name))
+    const convert = ['convert', 'stories', join(folder, 'x.gguf')]
+    assert.equal((await run(convert)).code, 0)
+    assert.deepEqual((await readdir(folder)).sort(), [...others, 'x.gguf'].sort())
+    assert.equal((await run([...convert, '--force'])).code, 0)
+    assert.deepEqual((await readdir(folder)).sort(), [...others.slice(0, 3), 'x.gguf'].sort())
   })
 
   const wrong: readonly (readonly [what: string, args: readonly string[], message: RegExp])[] = [

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { generate, loadModel } from 'drafthorse'
-import { openCheckpoint, parseSkipFile, type SkipSet, saveSkip } from 'drafthorse/model'
+import { type GenerateOptions, generate, loadModel } from 'drafthorse'
+import { convertModel, memorySink, openCheckpoint, parseSkipFile, type SkipSet, saveSkip } from 'drafthorse/model'
 import { edited, folderOf } from '../checkpoints.ts'
 import { fails } from './load/fixtures.ts'
 
@@ -88,17 +88,37 @@ describe('skip sets in the cache folder', () => {
     it(`are refused in a file ${what}, which is named`, async () => {
       const path = await saveSkip(await owner(), skip)
       await writeFile(path, content)
-      await fails(() => loadModel(folderOf('qwen2')), 'ERR_MODEL_FORMAT', message)
-      await fails(() => skipOf(folderOf('qwen2')), 'ERR_MODEL_FORMAT', new RegExp(path.replaceAll(/[\\.]/g, '\\$&')))
+      await using model = await loadModel(folderOf('qwen2'), { backend: 'reference' })
+      const told = (options: GenerateOptions = {}) => generate(model, [5, 6], { maxNewTokens: 2, ...options }).result
+      const named = new RegExp(path.replaceAll(/[\\.]/g, '\\$&'))
+      for (const pattern of [message, named, /; delete it, or keep a set anew \(--save-skip/]) {
+        await fails(() => told(), 'ERR_MODEL_FORMAT', pattern)
+        await fails(() => told({ draft: 'skip' }), 'ERR_MODEL_FORMAT', pattern)
+        await fails(async () => model.skip, 'ERR_MODEL_FORMAT', pattern)
+      }
+      assert.equal((await told({ draft: 'none' })).stats.draft, 'none')
+      assert.deepEqual((await told({ skip })).stats.skip, skip)
+      await saveSkip(model, skip)
+      assert.deepEqual(await skipOf(folderOf('qwen2')), skip)
     })
   }
+
+  it('leave the set beside the weights to what is converted, where they are damaged', async () => {
+    const { skip: beside, ...model } = await owner('stories')
+    const path = await saveSkip(model, skip)
+    await writeFile(path, '{bad')
+    const sink = memorySink('made')
+    await convertModel('stories', sink)
+    const content = JSON.parse(new TextDecoder().decode(sink.files['skip_layers.json']))
+    assert.deepEqual(content['made'], beside)
+  })
 
   it('are refused where a folder stands, and are none where the cache cannot be looked into', async () => {
     const model = await owner()
     const path = await saveSkip(model, skip)
     await rm(path)
     await mkdir(path)
-    await fails(() => skipOf(folderOf('qwen2')), 'ERR_MODEL_FORMAT', /is not a file/)
+    assert.match((await owner()).skipProblem?.message ?? '', /is not a file/)
     await rm(folder, { recursive: true })
     await writeFile(folder, 'a file')
     assert.equal(await skipOf(folderOf('qwen2')), undefined)

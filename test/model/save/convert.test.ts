@@ -1,5 +1,6 @@
 // Models written anew: what comes back is what was read, and nothing is left where writing fails.
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -320,25 +321,62 @@ describe('convertModel', () => {
     afterEach(() => rm(folder, { recursive: true, force: true }))
     const source = folderOf('gqa-tied-bf16')
 
-    it('replaces a file, or a folder with a model, only where it is told to', async () => {
+    it('replaces a GGUF file, or a folder with a model, only where it is told to', async () => {
       const file = join(folder, 'x.gguf')
-      await writeFile(file, 'mine')
+      await writeFile(file, 'GGUF of old')
       await fails(() => convertModel(source, file), 'ERR_ARGUMENT', /x\.gguf is there already; --force/)
-      assert.equal(await readFile(file, 'utf8'), 'mine')
+      assert.equal(await readFile(file, 'utf8'), 'GGUF of old')
       await convertModel(source, file, { force: true })
       assert.deepEqual(await valuesOf(file), await valuesOf(source))
       const out = join(folder, 'model')
       await mkdir(out)
       await convertModel(file, out) // an empty folder is nobody's
-      await writeFile(join(out, 'old'), '')
+      await writeFile(join(out, 'LICENSE'), '')
       await fails(() => convertModel(file, out), 'ERR_ARGUMENT', /model is there already/)
       await convertModel(file, out, { force: true })
-      assert.ok(!(await readdir(out)).includes('old'))
+      assert.ok(!(await readdir(out)).includes('LICENSE'))
+      await convertModel(file, out, { force: true, format: 'tfjs' })
+      await convertModel(file, out, { force: true, shardBytes: 200_000 }) // in place of TensorFlow.js's files
+      assert.ok((await readdir(out)).includes('model.safetensors.index.json'))
+      assert.deepEqual((await readdir(folder)).sort(), ['model', 'x.gguf'])
+    })
+
+    it('never replaces what holds anything but a model', async () => {
+      const force = { force: true }
       const home = join(folder, 'home')
-      await mkdir(home)
-      await writeFile(join(home, 'letters'), 'mine')
-      await fails(() => convertModel(file, home, { force: true }), 'ERR_ARGUMENT', /holds no model .* not replaced/)
-      assert.deepEqual((await readdir(folder)).sort(), ['home', 'model', 'x.gguf'])
+      await mkdir(join(home, 'src'), { recursive: true })
+      await writeFile(join(home, 'src', 'thesis.txt'), 'mine')
+      await writeFile(join(home, 'config.json'), '{}')
+      await writeFile(join(home, 'model.safetensors'), '')
+      await fails(() => convertModel(source, home, force), 'ERR_ARGUMENT', /home holds "src", .* not replaced/)
+      assert.equal(await readFile(join(home, 'src', 'thesis.txt'), 'utf8'), 'mine')
+      await rm(join(home, 'src'), { recursive: true })
+      await mkdir(join(home, 'tokenizer.json')) // a folder, whatever its name
+      await fails(() => convertModel(source, home, force), 'ERR_ARGUMENT', /holds "tokenizer\.json"/)
+      await rm(join(home, 'tokenizer.json'), { recursive: true })
+      await rm(join(home, 'model.safetensors'))
+      await fails(
+        () => convertModel(source, home, force),
+        'ERR_ARGUMENT',
+        /holds no model \(no weights\).* not replaced/,
+      )
+      assert.deepEqual(await readdir(home), ['config.json'])
+
+      const file = join(folder, 'x.gguf')
+      for (const content of ['GGU', 'my letters']) {
+        await writeFile(file, content)
+        await fails(() => convertModel(source, file, force), 'ERR_ARGUMENT', /is no GGUF file, and is not replaced/)
+        assert.equal(await readFile(file, 'utf8'), content)
+      }
+      assert.deepEqual((await readdir(folder)).sort(), ['home', 'x.gguf'])
+    })
+
+    it('never replaces what came to its place while it was written', async () => {
+      const file = join(folder, 'x.gguf')
+      const onProgress = () => writeFileSync(file, 'mine')
+      await fails(() => convertModel(source, file, { onProgress }), 'ERR_ARGUMENT', /is there already/)
+      assert.equal(await readFile(file, 'utf8'), 'mine')
+      assert.deepEqual(await readdir(folder), ['x.gguf'])
     })
 
     it('refuses an output of another kind, inside nothing, or in place of what is read', async () => {
@@ -369,7 +407,7 @@ describe('convertModel', () => {
 
     it('leaves nothing behind when it is aborted or fails, and what was there before', async () => {
       const file = join(folder, 'x.gguf')
-      await writeFile(file, 'mine')
+      await writeFile(file, 'GGUF of old')
       for (const format of ['gguf', 'safetensors'] as const) {
         const controller = new AbortController()
         const output = format === 'gguf' ? file : join(folder, 'out')
@@ -382,7 +420,7 @@ describe('convertModel', () => {
         await fails(() => convertModel(source, output, options), 'ERR_ABORTED', /aborted/)
       }
       assert.deepEqual(await readdir(folder), ['x.gguf'])
-      assert.equal(await readFile(file, 'utf8'), 'mine')
+      assert.equal(await readFile(file, 'utf8'), 'GGUF of old')
     })
   })
 })
