@@ -1,6 +1,7 @@
 // What says how a model's weights are to be used, in the words of Hugging Face's files whatever the format: read only where a
 // model is written anew.
 
+import type { ChatSource } from '../chat.ts'
 import type { ModelFiles } from './files.ts'
 import type { GgufFile } from './gguf.ts'
 import { isObject, type JsonObject, readJson, readText } from './json.ts'
@@ -23,15 +24,34 @@ export async function folderDocuments(files: ModelFiles, config: JsonObject): Pr
   return { config, generationConfig, tokenizer }
 }
 
-/** The documents that a GGUF file stands for. `own`: the tokenizer of its metadata, where none is beside it. */
+/** The documents that a GGUF file stands for. `own`: the tokenizer of its metadata, before which nothing beside it comes. */
 export async function ggufDocuments(
   files: ModelFiles,
-  { config, metadata, own }: { config: JsonObject; metadata: GgufFile['metadata']; own: TokenizerFiles | undefined },
+  {
+    config,
+    metadata,
+    own,
+    chat,
+  }: {
+    config: JsonObject
+    metadata: GgufFile['metadata']
+    own: TokenizerFiles | undefined
+    chat: ChatSource | undefined
+  },
 ): Promise<ModelDocuments> {
-  const beside = await withTemplate(files, await readTokenizerJson(files))
-  const tokenizer =
-    beside ?? (own && { json: own.json, config: { ...namedTokens(own.json, metadata), ...asFields(own.config) } })
+  const found = own
+    ? { json: own.json, config: { ...namedTokens(own.json, metadata), ...asFields(own.config) } }
+    : await readTokenizerJson(files)
+  const tokenizer = found && { json: found.json, config: { ...asFields(found.config), ...templatesOf(chat) } }
   return { config: shortNumbers(config), generationConfig: undefined, tokenizer }
+}
+
+/** As tokenizer_config.json has chat templates: one, or several by name. */
+function templatesOf(chat: ChatSource | undefined): JsonObject {
+  if (!chat) return {}
+  const named = Object.entries(chat.templates).map(([name, template]) => ({ name, template }))
+  const [first] = named
+  return { chat_template: named.length === 1 && first?.name === 'default' ? first.template : named }
 }
 
 async function withTemplate(files: ModelFiles, found: TokenizerFiles | undefined): Promise<TokenizerFiles | undefined> {
@@ -41,7 +61,7 @@ async function withTemplate(files: ModelFiles, found: TokenizerFiles | undefined
   return { json, config: template === undefined ? config : { ...asFields(config), chat_template: template } }
 }
 
-/** The tokens that GGUF names by id, as tokenizer_config.json names them, and the chat template. */
+/** The tokens that GGUF names by id, as tokenizer_config.json names them. */
 function namedTokens(json: unknown, metadata: GgufFile['metadata']): JsonObject {
   const { added_tokens: added, model } = asFields(json)
   const content = (Array.isArray(added) ? added : []).filter(isObject)
@@ -56,7 +76,6 @@ function namedTokens(json: unknown, metadata: GgufFile['metadata']): JsonObject 
     eos_token: token('eos'),
     unk_token: token('unknown'),
     pad_token: token('padding'),
-    chat_template: metadata.get('tokenizer.chat_template'),
   }
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => typeof value === 'string'))
 }
