@@ -72,7 +72,7 @@ export interface Checkpoint {
 /**
  * Opens a model: `'stories'` for the embedded one, the path of a folder in Hugging Face layout (config.json, safetensors
  * or TensorFlow.js's model.json, tokenizer.json or tokenizer.model), of a `.safetensors` or model.json file in such a
- * folder, of a `.gguf` file (its own tokenizer and chat template come before what stands beside it), of a llama2.c `.bin` file, the hub name of
+ * folder, of a GGUF file, however it is named (its own tokenizer and chat template come before what stands beside it), of a llama2.c `.bin` file, the hub name of
  * what is in the Hugging Face cache (`owner/name`, `owner/name:file.gguf`), or files by another way. Reads headers, the
  * tokenizer, and of each weight no more than the model's id needs. Throws {@link NotFoundError} for what is missing,
  * {@link ModelFormatError} for what is damaged or of another kind, and {@link BackendUnavailableError} where TensorFlow.js
@@ -104,10 +104,22 @@ async function openAny(files: ModelFiles): Promise<Found> {
   const ofFolder = file === undefined || /\.safetensors(\.index\.json)?$/i.test(file) || tfjsManifests.includes(file)
   if (ofFolder) return openFolder(files)
   if (/\.gguf$/i.test(file)) return openGgufModel(files, file)
+  // Others may be named anyhow: Ollama calls a GGUF file sha256-...
+  if (await beginsAsGguf(files, file)) return openGgufModel(files, file)
   if (/\.bin$/i.test(file)) return openLlama2cModel(files, file)
   throw new ModelFormatError(
     `cannot read ${quote(file)}: a model is a folder with config.json and safetensors or TensorFlow.js's model.json, a .gguf file, or a llama2.c .bin file`,
   )
+}
+
+async function beginsAsGguf(files: ModelFiles, path: string): Promise<boolean> {
+  const source = await files.open(path)
+  if (!source) return false
+  try {
+    return new TextDecoder().decode(await source.read(0, Math.min(4, source.size))) === 'GGUF'
+  } finally {
+    await source.close()
+  }
 }
 
 async function openFolder(files: ModelFiles): Promise<Found> {
