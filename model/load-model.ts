@@ -35,7 +35,7 @@ export interface Model extends Llama, AsyncDisposable {
   readonly name: string
   /** The same for the same weights, wherever they lie: as `modelId` says. */
   readonly id: string | undefined
-  /** Throws {@link NotFoundError} where the checkpoint has none; `hasTokenizer` says so beforehand. */
+  /** Throws {@link NotFoundError} where the checkpoint has none, or one of a kind that is not known; `hasTokenizer` says so. */
   readonly tokenizer: Tokenizer
   readonly hasTokenizer: boolean
   /** Conversations as prompts. Throws {@link NotFoundError} for a model that was not taught to chat; `hasChat` says so. */
@@ -91,7 +91,18 @@ async function build(
   checkpoint: Checkpoint,
   options: LoadOptions & { backend: Backend; owned: boolean },
 ): Promise<Model> {
-  const { name, id, format, config, tensors, tokenizer, chat: chatSource, skip, skipProblem } = checkpoint
+  const {
+    name,
+    id,
+    format,
+    config,
+    tensors,
+    tokenizer,
+    unknownTokenizer,
+    chat: chatSource,
+    skip,
+    skipProblem,
+  } = checkpoint
   const { backend, dtype = unaskedDType(checkpoint, backend) } = options
   if (dtype && !backend.capabilities.dtypes.includes(dtype)) {
     throw new DTypeError(`${backend.name} runs ${backend.capabilities.dtypes.join(', ')}, not ${dtype}`)
@@ -115,11 +126,14 @@ async function build(
     hasTokenizer: tokenizer !== undefined,
     get tokenizer(): Tokenizer {
       if (tokenizer) return tokenizer
-      throw new NotFoundError(`${name} came without a tokenizer (tokenizer.json); pass token ids instead of text`)
+      throw new NotFoundError(
+        unknownTokenizer ?? `${name} came without a tokenizer (tokenizer.json); pass token ids instead of text`,
+      )
     },
     hasChat: chat !== undefined,
     get chat(): Chat {
       if (chat) return chat
+      if (chatSource && unknownTokenizer !== undefined) throw new NotFoundError(unknownTokenizer)
       throw new NotFoundError(
         `${name} came without ${chatSource ? 'a tokenizer' : 'a chat template'}: it was not taught to chat, but continues texts ` +
           '(generate). If it was, put its chat_template.jinja or tokenizer_config.json beside it',

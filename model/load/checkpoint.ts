@@ -16,7 +16,7 @@ import { embeddedName, embeddedTypes } from './embedded.ts'
 import { hasNone, type ModelFiles } from './files.ts'
 import type { GgufFile, ParsedGguf } from './gguf.ts'
 import { openGguf } from './gguf-llama.ts'
-import { ggufTokenizer } from './gguf-tokenizer.ts'
+import { ggufTokenizer, unknownTokenizer } from './gguf-tokenizer.ts'
 import { asObject, describe, quote, readJson } from './json.ts'
 import { openLlama2c, readLlama2cTokenizer } from './llama2c.ts'
 import {
@@ -53,6 +53,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>
   /** `undefined` for a model without one. */
   readonly tokenizer: Tokenizer | undefined
+  /** Why a model that came with a tokenizer has none here: it is of a kind that is not known. Says what to do. */
+  readonly unknownTokenizer?: string | undefined
   /** `undefined` for a model that was not taught to chat. */
   readonly chat: ChatSource | undefined
   /** The set that is kept for this model in the user's cache folder, or the one in skip_layers.json beside the weights. */
@@ -72,7 +74,7 @@ export interface Checkpoint {
 /**
  * Opens a model: `'stories'` for the embedded one, the path of a folder in Hugging Face layout (config.json, safetensors
  * or TensorFlow.js's model.json, tokenizer.json or tokenizer.model), of a `.safetensors` or model.json file in such a
- * folder, of a `.gguf` file (a tokenizer.json beside it comes before its own), of a llama2.c `.bin` file, the hub name of
+ * folder, of a GGUF file, however it is named (its own tokenizer and chat template come before what stands beside it), of a llama2.c `.bin` file, the hub name of
  * what is in the Hugging Face cache (`owner/name`, `owner/name:file.gguf`), or files by another way. Reads headers, the
  * tokenizer, and of each weight no more than the model's id needs. Throws {@link NotFoundError} for what is missing,
  * {@link ModelFormatError} for what is damaged or of another kind, and {@link BackendUnavailableError} where TensorFlow.js
@@ -111,10 +113,22 @@ async function openAny(files: ModelFiles): Promise<Found> {
   const ofFolder = file === undefined || /\.safetensors(\.index\.json)?$/i.test(file) || tfjsManifests.includes(file)
   if (ofFolder) return openFolder(files)
   if (/\.gguf$/i.test(file)) return openGgufModel(files, file)
+  // Others may be named anyhow: Ollama calls a GGUF file sha256-...
+  if (await beginsAsGguf(files, file)) return openGgufModel(files, file)
   if (/\.bin$/i.test(file)) return openLlama2cModel(files, file)
   throw new ModelFormatError(
     `cannot read ${quote(file)}: a model is a folder with config.json and safetensors or TensorFlow.js's model.json, a .gguf file, or a llama2.c .bin file`,
   )
+}
+
+async function beginsAsGguf(files: ModelFiles, path: string): Promise<boolean> {
+  const source = await files.open(path)
+  if (!source) return false
+  try {
+    return new TextDecoder().decode(await source.read(0, Math.min(4, source.size))) === 'GGUF'
+  } finally {
+    await source.close()
+  }
 }
 
 async function openFolder(files: ModelFiles): Promise<Found> {
@@ -191,16 +205,19 @@ async function openWeights(files: ModelFiles): Promise<OpenWeights> {
 async function openGgufModel(files: ModelFiles, file: string): Promise<Found> {
   const { config, configJson, tensors, file: gguf, source } = await openGguf(files, file)
   try {
-    const found = (await readTokenizerJson(files)) ?? (await ownTokenizer(gguf, source.name))
+    // What stands beside it may be another model's: several are kept in one folder.
+    const found = (await ownTokenizer(gguf, source.name)) ?? (await readTokenizerJson(files))
     const tokenizer = found && makeTokenizer(found, config)
-    const chat = (await readChatSource(files)) ?? (await ggufChatSource(gguf, source.name))
+    const unknown = tokenizer ? undefined : unknownTokenizer(gguf, source.name)
+    const chat = (await ggufChatSource(gguf, source.name)) ?? (await readChatSource(files))
     const skip = await readSkip(files, config)
     const documents = async () => {
       const own = await ggufTokenizer(gguf, source.name)
       return ggufDocuments(files, { config: configJson, metadata: gguf.metadata, own })
     }
     const close = () => source.close()
-    return { name: files.name, format: 'gguf', config, tensors, tokenizer, chat, skip, gguf, documents, close }
+    const texts = { tokenizer, unknownTokenizer: unknown, chat }
+    return { name: files.name, format: 'gguf', config, tensors, ...texts, skip, gguf, documents, close }
   } catch (error) {
     await source.close()
     throw error

@@ -24,15 +24,15 @@ export async function folderDocuments(files: ModelFiles, config: JsonObject): Pr
   return { config, generationConfig, tokenizer }
 }
 
-/** The documents that a GGUF file stands for. `own`: the tokenizer of its metadata, where none is beside it. */
+/** The documents that a GGUF file stands for. `own`: the tokenizer of its metadata, before which nothing beside it comes. */
 export async function ggufDocuments(
   files: ModelFiles,
   { config, metadata, own }: { config: JsonObject; metadata: GgufFile['metadata']; own: TokenizerFiles | undefined },
 ): Promise<ModelDocuments> {
-  const beside = await readTokenizerJson(files)
   const made = { tokenizer_class: 'PreTrainedTokenizerFast' }
-  const tokenizer =
-    beside ?? (own && { json: own.json, config: { ...made, ...(await ggufTokens(metadata)), ...asFields(own.config) } })
+  const tokenizer = own
+    ? { json: own.json, config: { ...made, ...(await ggufTokens(metadata)), ...asFields(own.config) } }
+    : await readTokenizerJson(files)
   return { config: shortNumbers(config), generationConfig: undefined, tokenizer }
 }
 

@@ -12,6 +12,7 @@ import { type GgufFile, type GgufTensor, type ParsedGguf, parseGguf } from './gg
 import { type JsonObject, quote } from './json.ts'
 import { llama3Of, ropeFactorsName } from './rope-factors.ts'
 import { toHalfSplit } from './rope-layout.ts'
+import { kinds } from './sentencepiece.ts'
 
 export interface GgufLlama {
   readonly config: LlamaConfig
@@ -28,7 +29,8 @@ export async function openGguf(
   const source = await openRequired(files, path, 'is the model')
   try {
     const file = await parseGguf(source)
-    return { ...llamaOf(file, source.name, await readRopeFactors(file, source.name)), file, source }
+    const ropeFactors = await readRopeFactors(file, source.name)
+    return { ...llamaOf(file, source.name, { ropeFactors, ends: await readEnds(file) }), file, source }
   } catch (error) {
     await source.close()
     throw error
@@ -36,14 +38,19 @@ export async function openGguf(
 }
 
 /**
- * `ropeFactors`: the values of the tensor "rope_freqs.weight", where the file has one. Throws {@link ModelFormatError} for what
+ * `ropeFactors`: the values of the tensor "rope_freqs.weight", where the file has one. `ends`: ids of tokens that end texts,
+ * beside those that the metadata names. Throws {@link ModelFormatError} for what
  * is of no family that runs, or a model that is not run yet.
  */
-export function llamaOf(file: GgufFile, name: string, ropeFactors?: Float32Array): GgufLlama {
+export function llamaOf(
+  file: GgufFile,
+  name: string,
+  { ropeFactors, ends = [] }: { ropeFactors?: Float32Array | undefined; ends?: readonly number[] } = {},
+): GgufLlama {
   const count = file.metadata.get('split.count')
   if (Number(count) > 1) throw new ModelFormatError(`${name} is one of ${quote(count)} parts of a model: ${howToMerge}`)
   const architecture = architectureOf(file, name)
-  const configJson = configOf(file, { name, architecture, ropeFactors })
+  const configJson = configOf(file, { name, architecture, ropeFactors, ends })
   const config = parseConfig(configJson, `the metadata of ${name}`)
   const tensors = new Map<string, StoredTensor>()
   for (const tensor of file.tensors.values()) {
@@ -52,6 +59,30 @@ export function llamaOf(file: GgufFile, name: string, ropeFactors?: Float32Array
     tensors.set(known, weight(tensor, { name: known, config }))
   }
   return { config, configJson, tensors }
+}
+
+/** What ends a turn or a text, as llama.cpp tells it by its text: the metadata of many a file names one of them alone. */
+const endTexts: ReadonlySet<unknown> = new Set([
+  '<|eot_id|>',
+  '<|eom_id|>',
+  '<|end_of_text|>',
+  '<|im_end|>',
+  '<|endoftext|>',
+  '<|end|>',
+  '<end_of_turn>',
+  '<end_of_utterance>',
+  '<EOT>',
+  '_<EOT>',
+  '</s>',
+])
+
+/** The ids of control tokens with such texts. */
+async function readEnds({ metadata }: GgufFile): Promise<readonly number[]> {
+  const [tokens, kindOf] = ['tokens', 'token_type'].map((key) => metadata.get(`tokenizer.ggml.${key}`))
+  if (typeof tokens !== 'object' || typeof kindOf !== 'object') return []
+  const control = await kindOf.read()
+  const texts = await tokens.read()
+  return texts.flatMap((text, id) => (control[id] === kinds.control && endTexts.has(text) ? [id] : []))
 }
 
 async function readRopeFactors(file: GgufFile, name: string): Promise<Float32Array | undefined> {
@@ -141,7 +172,12 @@ function architectureOf({ metadata }: GgufFile, name: string): Architecture {
 
 function configOf(
   { metadata, tensors }: GgufFile,
-  options: { name: string; architecture: Architecture; ropeFactors: Float32Array | undefined },
+  options: {
+    name: string
+    architecture: Architecture
+    ropeFactors: Float32Array | undefined
+    ends: readonly number[]
+  },
 ): JsonObject {
   const { name, architecture, ropeFactors } = options
   const value = (key: string): unknown => metadata.get(`${architecture}.${key}`)
@@ -164,11 +200,13 @@ function configOf(
     )
   }
   const id = (key: string): unknown => metadata.get(`tokenizer.ggml.${key}_token_id`)
-  const ends = [id('eos'), id('eot'), id('eom')].filter((end) => end !== undefined)
+  const named = [id('eos'), id('eot'), id('eom')].filter((end) => end !== undefined)
+  const vocabSize = tensors.get('token_embd.weight')?.shape[0]
+  const others = options.ends.filter((end) => vocabSize !== undefined && end < vocabSize)
   const ropeTheta = value('rope.freq_base') ?? 10000
   return {
     model_type: architecture === 'llama' && window !== null ? 'mistral' : architecture,
-    vocab_size: tensors.get('token_embd.weight')?.shape[0],
+    vocab_size: vocabSize,
     hidden_size: hidden,
     intermediate_size: needed('feed_forward_length'),
     num_hidden_layers: needed('block_count'),
@@ -188,7 +226,7 @@ function configOf(
     use_sliding_window: window !== null,
     max_window_layers: 0,
     bos_token_id: id('bos') ?? null,
-    eos_token_id: ends,
+    eos_token_id: [...new Set([...named, ...others])],
     dtype: 'float32',
   }
 }

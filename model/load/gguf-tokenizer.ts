@@ -16,29 +16,61 @@ import {
 } from './sentencepiece.ts'
 
 /**
- * Reads the tokenizer of a GGUF file; `undefined` if there is none. Throws {@link ModelFormatError} for one that is damaged,
- * or of a kind that is not known. `name` is the file's.
+ * Reads the tokenizer of a GGUF file; `undefined` if there is none, or one of a kind that is not known: `unknownTokenizer`
+ * says so. Throws {@link ModelFormatError} for one that is damaged. `name` is the file's.
  */
 export async function ggufTokenizer(file: GgufFile, name: string): Promise<TokenizerFiles | undefined> {
-  const model = file.metadata.get('tokenizer.ggml.model')
-  if (model === undefined || model === 'none') return undefined
+  const { model, cut } = kindOf(file)
+  if (model === undefined || unknownTokenizer(file, name) !== undefined) return undefined
   const tokens = await texts(file, 'tokens', name)
   const vocabulary = { tokens, kinds: await kindsOf(file, tokens.length, name), name }
-  if (model === 'gpt2') return byteLevel(file, vocabulary)
-  if (model === 'llama') return sentencePiece(file, vocabulary)
-  throw new ModelFormatError(
-    `${name} has a tokenizer of kind ${quote(model)}; known are llama and gpt2: put the model's tokenizer.json beside it`,
-  )
+  return cut ? byteLevel(file, vocabulary, cut) : sentencePiece(file, vocabulary)
+}
+
+/** Why the tokenizer of a GGUF file is none that is known, and what to do; `undefined` for others, and where it has none. */
+export function unknownTokenizer(file: GgufFile, name: string): string | undefined {
+  const { model, pre, cut } = kindOf(file)
+  const remedy = "put the model's tokenizer.json beside it, or pass token ids instead of text"
+  if (model === undefined || model === 'llama' || cut) return undefined
+  if (model !== 'gpt2') return `${name} has a tokenizer of kind ${quote(model)}; known are llama and gpt2: ${remedy}`
+  const known = [...Object.keys(cuts), ...Object.keys(aliases)].join(', ')
+  return `${name} cuts texts in the way ${quote(pre)} ("tokenizer.ggml.pre"); known are ${known}: ${remedy}`
+}
+
+/** Of which kind a tokenizer is; `cut` where it is over bytes, cut in a way that is known. */
+function kindOf({ metadata }: GgufFile): { model: unknown; pre: unknown; cut: Cut | undefined } {
+  const given = metadata.get('tokenizer.ggml.model')
+  const model = given === 'none' ? undefined : given
+  const pre = metadata.get('tokenizer.ggml.pre') ?? 'gpt-2'
+  const cut = model === 'gpt2' && typeof pre === 'string' ? ownOf(cuts, ownOf(aliases, pre) ?? pre) : undefined
+  return { model, pre, cut }
+}
+
+function ownOf<Value>(record: Readonly<Record<string, Value>>, key: string): Value | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined
 }
 
 type Tokens = Pick<Vocabulary, 'tokens' | 'kinds' | 'name'>
 
+interface Cut {
+  readonly steps: readonly object[]
+  /** Begins texts with a token unless told otherwise, and takes a word that is a token whole. */
+  readonly llama3?: boolean
+}
+
 /** How texts are cut before merging, by llama.cpp's names (`tokenizer.ggml.pre`) of what checkpoints' tokenizer.json say. */
-export const cuts: Readonly<Record<string, { steps: readonly object[]; llama3?: true }>> = {
+export const cuts: Readonly<Record<string, Cut>> = {
   'gpt-2': { steps: [byteLevelStep(true)] },
   smollm: { steps: [{ type: 'Digits', individual_digits: true }, byteLevelStep(true)] },
   'llama-bpe': { steps: [splitStep(cutPatterns.llama3), byteLevelStep(false)], llama3: true },
   qwen2: { steps: [splitStep(cutPatterns.qwen2), byteLevelStep(false)] },
+}
+
+/** Other names that llama.cpp has for the same. */
+const aliases: Readonly<Record<string, string>> = {
+  llama3: 'llama-bpe',
+  'llama-v3': 'llama-bpe',
+  'deepseek-r1-qwen': 'qwen2',
 }
 
 function byteLevelStep(useRegex: boolean): object {
@@ -49,16 +81,8 @@ function splitStep(regex: string): object {
   return { type: 'Split', pattern: { Regex: regex }, behavior: 'Isolated', invert: false }
 }
 
-async function byteLevel(file: GgufFile, vocabulary: Tokens): Promise<TokenizerFiles> {
+async function byteLevel(file: GgufFile, vocabulary: Tokens, { steps, llama3 = false }: Cut): Promise<TokenizerFiles> {
   const { name } = vocabulary
-  const pre = file.metadata.get('tokenizer.ggml.pre') ?? 'gpt-2'
-  const cut = typeof pre === 'string' && Object.hasOwn(cuts, pre) ? cuts[pre] : undefined
-  if (!cut) {
-    throw new ModelFormatError(
-      `${name} cuts texts in the way ${quote(pre)}; known are ${Object.keys(cuts).join(', ')}: put the model's tokenizer.json beside it`,
-    )
-  }
-  const { steps, llama3 = false } = cut
   const whole = withEnds(file, vocabulary, { begins: llama3 })
   return tokenizerFiles(whole, {
     normalizer: null,

@@ -130,7 +130,9 @@ async function parseHeader(source: ByteSource): Promise<JsonObject> {
   const bytes = await source.read(0, Math.min(headerBytes, size))
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const magic = size >= 4 ? view.getUint32(0, true) : 0
-  if (magic === 0x04034b50) {
+  // torch.save's archives, and pickles: a width may end in the same byte, but none is that large.
+  const isPickle = (magic & 0xff) === 0x80 && magic >= 2 ** 16
+  if (magic === 0x04034b50 || isPickle) {
     throw new ModelFormatError(`${name} is a PyTorch checkpoint; convert the model to safetensors, and open its folder`)
   }
   if (magic === 0x616b3432) {

@@ -130,8 +130,10 @@ async function write(checkpoint: Checkpoint, sink: ModelSink, job: Job): Promise
     : writeFolder(checkpoint, sink, parts))
   const counts: Partial<Record<string, number>> = {}
   for (const type of types) counts[type] = (counts[type] ?? 0) + 1
-  const { format: from } = checkpoint
-  return { name: sink.name, from, format: job.format, written: counts, hasTokenizer: documents.tokenizer !== undefined }
+  const { format: from, unknownTokenizer } = checkpoint
+  // From GGUF to GGUF a tokenizer stays, whatever its kind.
+  const hasTokenizer = documents.tokenizer !== undefined || (unknownTokenizer !== undefined && job.format === 'gguf')
+  return { name: sink.name, from, format: job.format, written: counts, hasTokenizer }
 }
 
 interface Parts extends Job {

@@ -249,6 +249,32 @@ describe('openCheckpoint', () => {
     }
   })
 
+  for (const name of ['sha256-abc', 'q.bin']) {
+    it(`tells a GGUF file by its first bytes, whatever its name: ${name}`, async () => {
+      const bytes = readFileSync(repository('test/oracles/gguf/qwen2.gguf'))
+      await using(memoryFiles('m', { [name]: bytes }, { file: name }), ({ format, config }) =>
+        assert.deepEqual([format, config.modelType], ['gguf', 'qwen2']),
+      )
+    })
+  }
+
+  for (const [kind, start] of Object.entries({
+    'an archive': [0x50, 0x4b, 3, 4, 0],
+    'a pickle': [0x80, 2, 0x8a, 10, 0x6c],
+  })) {
+    it(`says that ${kind} of PyTorch is to be converted`, () =>
+      fails(
+        () => openCheckpoint(files({ 'm.bin': Uint8Array.from(start) }, 'm.bin')),
+        'ERR_MODEL_FORMAT',
+        /m\.bin is a PyTorch checkpoint; convert .* to safetensors/,
+      ))
+  }
+
+  it('takes no llama2.c model for a file of PyTorch by its width', async () => {
+    const header = new Uint8Array(Int32Array.of(128, 384, 1, 2, 2, 8, 4).buffer)
+    await fails(() => openCheckpoint(files({ 'm.bin': header }, 'm.bin')), 'ERR_MODEL_FORMAT', /a llama2\.c file with/)
+  })
+
   it('leaves no file open when it fails, and none after close', async () => {
     let open = 0
     const counting = (inner: ModelFiles): ModelFiles => ({
@@ -274,6 +300,7 @@ describe('openCheckpoint', () => {
       files({ 'tokenizer.model': json('x') }),
       files({ 'chat_template.json': json('[]') }),
       files({ 'm.bin': json('x') }, 'm.bin'),
+      files({ 'm.bin': json('PK\u0003\u0004') }, 'm.bin'),
       files({ 'm.bin': llama2c, 'tokenizer.bin': json('x') }, 'm.bin'),
       files({ 'm.bin': llama2c, 'skip_layers.json': json('x') }, 'm.bin'),
     ]) {

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import type { ByteSource } from '../../../model/load/files.ts'
 import { memorySource } from '../../../model/load/files.ts'
 import { type GgufArray, type GgufFile, type GgufScalar, parseGguf } from '../../../model/load/gguf.ts'
-import { ggufTokenizer } from '../../../model/load/gguf-tokenizer.ts'
+import { ggufTokenizer, unknownTokenizer } from '../../../model/load/gguf-tokenizer.ts'
 import { createTokenizer, type Tokenizer } from '../../../model/tokenizer.ts'
 import { golden } from '../../golden.ts'
 import { licensedData, skipUnless } from '../../skip.ts'
@@ -96,8 +96,41 @@ describe('a vocabulary', () => {
     assert.equal(await ggufTokenizer(file({ 'tokenizer.ggml.model': 'none' }), 'x'), undefined)
   })
 
+  const unknown: Record<string, [change: Record<string, GgufScalar>, message: RegExp]> = {
+    'another kind': [{ 'tokenizer.ggml.model': 'bert' }, /kind "bert"; known are llama and gpt2: put .*token ids/],
+    'a way of cutting that is not known': [
+      { 'tokenizer.ggml.model': 'gpt2', 'tokenizer.ggml.pre': 'toString' },
+      /x\.gguf cuts .* way "toString".*known are gpt-2, smollm, llama-bpe, qwen2, .*: put .*tokenizer\.json/,
+    ],
+  }
+  for (const [name, [change, message]] of Object.entries(unknown)) {
+    it(`of ${name} is none, and says why`, async () => {
+      assert.equal(await ggufTokenizer(file(change), 'x.gguf'), undefined)
+      assert.match(unknownTokenizer(file(change), 'x.gguf')!, message)
+    })
+  }
+
+  for (const [alias, way] of Object.entries({
+    llama3: 'llama-bpe',
+    'llama-v3': 'llama-bpe',
+    'deepseek-r1-qwen': 'qwen2',
+  })) {
+    it(`cut in the way ${alias} is one cut as ${way}`, async () => {
+      const cut = (pre: string) =>
+        ggufTokenizer(
+          file({
+            'tokenizer.ggml.model': 'gpt2',
+            'tokenizer.ggml.pre': pre,
+            'tokenizer.ggml.merges': array(['a b']),
+          }),
+          'x',
+        )
+      assert.ok(await cut(way))
+      assert.deepEqual(await cut(alias), await cut(way))
+    })
+  }
+
   const refused: Record<string, [change: Record<string, GgufScalar | GgufArray | undefined>, message: RegExp]> = {
-    'of another kind': [{ 'tokenizer.ggml.model': 'bert' }, /kind "bert"; known are llama and gpt2/],
     'without tokens': [{ 'tokenizer.ggml.tokens': undefined }, /no list "tokenizer\.ggml\.tokens"/],
     'of numbers': [{ 'tokenizer.ggml.tokens': array([1]) }, /holds 1; expected texts/],
     'without scores': [{ 'tokenizer.ggml.scores': undefined }, /no list "tokenizer\.ggml\.scores"/],
@@ -107,10 +140,6 @@ describe('a vocabulary', () => {
       /no <0x41>/,
     ],
     'that begins texts with a token that it lacks': [{ 'tokenizer.ggml.bos_token_id': 999 }, /adds a bos token .*999/],
-    'over bytes, cut in a way that is not known': [
-      { 'tokenizer.ggml.model': 'gpt2', 'tokenizer.ggml.pre': 'own' },
-      /the way "own"; known are gpt-2, smollm, llama-bpe, qwen2/,
-    ],
     'over bytes, without merges': [{ 'tokenizer.ggml.model': 'gpt2' }, /no list "tokenizer\.ggml\.merges"/],
   }
   for (const [name, [change, message]] of Object.entries(refused)) {

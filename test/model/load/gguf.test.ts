@@ -292,6 +292,37 @@ describe('a model in GGUF', () => {
     assert.deepEqual((await config(ends)).eosTokenIds, [3, 5])
   })
 
+  it('ends texts at control tokens that llama.cpp knows by their text, beside those that the metadata names', async () => {
+    const tokens = [
+      'a',
+      '<|endoftext|>',
+      '<|im_start|>',
+      '<|im_end|>',
+      '</s>',
+      'b',
+      '<EOT>',
+      '<|eot_id|>',
+      'c',
+      'd',
+      '<|end|>',
+    ]
+    const types = [1, 3, 3, 3, 1, 1, 4, 3, 1, 1, 3]
+    const named: Raw['metadata'] = [
+      ['tokenizer.ggml.eos_token_id', whole(1)],
+      ['tokenizer.ggml.tokens', list(8, tokens.map(text))],
+    ]
+    const endsOf = async (...metadata: Raw['metadata']) => {
+      const files = memoryFiles('x', { x: gguf({ ...small, ...plus(...named, ...metadata) }) })
+      const { config, source } = await openGguf(files, 'x')
+      await source.close()
+      return config.eosTokenIds
+    }
+    // <|end|> has an id that the model does not have.
+    assert.deepEqual(await endsOf(['tokenizer.ggml.token_type', list(5, types.map(u32))]), [1, 3, 7])
+    assert.deepEqual(await endsOf(['tokenizer.ggml.token_type', list(5, types.slice(0, 3).map(u32))]), [1])
+    assert.deepEqual(await endsOf(), [1])
+  })
+
   const refused: Record<string, [change: Partial<Raw>, message: RegExp]> = {
     'another architecture': [
       { metadata: [['general.architecture', words('qwen2moe')]] },
