@@ -250,7 +250,7 @@ describe('convertModel', () => {
     }
     for (const [files, template] of [
       [gguf, 'new'],
-      [memoryFiles('made', beside, { file: 'made.gguf' }), 'beside'],
+      [memoryFiles('made', beside, { file: 'made.gguf' }), 'new'],
     ] as const) {
       const again = await converted(files, { format: 'gguf' })
       assert.deepEqual(await opened(again, async ({ chat }) => chat?.templates), { default: template })
