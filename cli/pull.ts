@@ -13,7 +13,7 @@ interface Options {
 }
 
 const help = `
-Brings what loading needs (config, tokenizer, skip set, safetensors), or with :FILE that one file and the small ones
+Brings what loading needs (config, tokenizer, templates, skip set, weights), or with :FILE that one file and the small ones
 beside it. What is there is not asked for again; after Ctrl-C the same command goes on where it was.
 
 The cache is that of huggingface_hub (HF_HUB_CACHE, HF_HOME). Private and gated repositories need a token: HF_TOKEN, or
