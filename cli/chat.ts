@@ -1,9 +1,10 @@
 // `drafthorse chat`: talk with a model that was taught to.
 
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { planSampling } from '../decode/sampler.ts'
 import { ArgumentError } from '../engine/errors.ts'
+import { putInPlace } from '../model/put-in-place-node.ts'
 import { pipedLines, terminalLines } from './chat-lines.ts'
 import { type Conversation, createConversation } from './conversation.ts'
 import { interruptible } from './interrupt.ts'
@@ -106,12 +107,10 @@ async function answer(text: string, conversation: Conversation): Promise<void> {
 /** The file is there as a whole, or not at all. */
 async function save(file: string, conversation: Conversation): Promise<void> {
   if (file === '') throw new ArgumentError('give /save the name of a file, like: /save chat.json')
-  const partial = `${file}.${process.pid}.part`
+  const text = `${JSON.stringify(conversation.transcript(), undefined, 2)}\n`
   try {
-    await writeFile(partial, `${JSON.stringify(conversation.transcript(), undefined, 2)}\n`)
-    await rename(partial, file)
+    await putInPlace(file, (temporary) => writeFile(temporary, text))
   } catch (cause) {
-    await rm(partial, { force: true })
     throw new ArgumentError(`cannot write ${file}: ${cause instanceof Error ? cause.message : cause}`, { cause })
   }
   process.stderr.write(`${conversation.messages.length} messages are in ${file}\n`)

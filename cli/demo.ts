@@ -9,7 +9,7 @@ import { interruptedExit, interruptible } from './interrupt.ts'
 import {
   addModelOptions,
   type DraftLengthOption,
-  draftLength,
+  draftLengthOption,
   loadWithProgress,
   type ModelOptions,
   wholeNumber,
@@ -29,12 +29,7 @@ export function demoCommand(): Command {
   return addModelOptions(new Command('demo'))
     .description('tell one story twice, plainly and self-speculatively, and compare (what runs without a command)')
     .option('--prompt <text>', 'how the story begins', 'Once upon a time, there was a little girl named Mia. She loved')
-    .option(
-      '--draft-length <n>',
-      'tokens to draft in a round, or "threshold": as long as the draft is sure of itself',
-      draftLength,
-      'threshold',
-    )
+    .addOption(draftLengthOption())
     .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 160)
     .option('--json', 'one JSON object on standard output instead of the stories')
     .addHelpText(

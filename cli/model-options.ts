@@ -72,6 +72,12 @@ export function draftLength(text: string): DraftLengthOption {
   throw new InvalidArgumentError('Expected a whole number from 0, or "threshold".')
 }
 
+/** `--draft-length`, by default as long as the draft is sure of itself. */
+export function draftLengthOption(): Option {
+  const what = 'tokens to draft in a round, or "threshold": as long as the draft is sure of itself'
+  return new Option('--draft-length <n>', what).argParser(draftLength).default('threshold')
+}
+
 /**
  * The prompts of a text file, one a line, as many as `limit` at most. Throws {@link NotFoundError}, and
  * {@link ArgumentError} where the file has none.

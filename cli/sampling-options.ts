@@ -2,7 +2,7 @@
 
 import { type Command, Option } from 'commander'
 import type { GenerateOptions } from '../decode/options.ts'
-import { type DraftLengthOption, decimal, draftLength, wholeNumber } from './model-options.ts'
+import { type DraftLengthOption, decimal, draftLengthOption, wholeNumber } from './model-options.ts'
 
 export interface SamplingOptions {
   readonly draft?: 'skip' | 'none'
@@ -20,12 +20,7 @@ export function addSamplingOptions(command: Command): Command {
     .addOption(
       new Option('--draft <kind>', 'how to draft (default: skip where there is a skip set)').choices(['skip', 'none']),
     )
-    .option(
-      '--draft-length <n>',
-      'tokens to draft in a round, or "threshold": as long as the draft is sure of itself',
-      draftLength,
-      'threshold',
-    )
+    .addOption(draftLengthOption())
     .option('--temperature <t>', '0 takes the most likely token, 1 samples as the model says', decimal, 0)
     .option('--top-k <n>', 'sample among the n most likely tokens', wholeNumber(0))
     .option('--top-p <p>', 'sample among the fewest tokens that have this probability together', decimal)

@@ -1,11 +1,11 @@
 // The user's cache folder, for Node. Chosen by the package's "#skip-cache" import; skip-cache-browser.ts is its counterpart.
 
-import { randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { ArgumentError, ModelFormatError } from '../engine/errors.ts'
+import { putInPlace } from './put-in-place-node.ts'
 
 /** Bytes. A set names each layer twice at most. */
 const largestFile = 1_000_000
@@ -52,13 +52,10 @@ export async function readCached(id: string): Promise<{ path: string; bytes: Uin
 /** Puts a text under an id, whole or not at all. Returns the path. Throws {@link ArgumentError} where it cannot be written. */
 export async function writeCached(id: string, text: string): Promise<string> {
   const path = pathOf(id)
-  const temporary = `${path}.${randomUUID()}.tmp`
   try {
     await mkdir(dirname(path), { recursive: true })
-    await writeFile(temporary, text, { flag: 'wx' })
-    await rename(temporary, path)
+    await putInPlace(path, (temporary) => writeFile(temporary, text, { flag: 'wx' }))
   } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => {}) // where it cannot be removed, it could not be made
     throw new ArgumentError(`${path} cannot be written: ${cause}; DRAFTHORSE_CACHE names another folder`, { cause })
   }
   return path

@@ -1,8 +1,9 @@
 // The names that contents have in a cache: a snapshot's files, and the commit of a revision.
 
-import { copyFile, link, mkdir, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, link, mkdir, realpath, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { ModelFormatError } from '../../engine/errors.ts'
+import { putInPlace } from '../put-in-place-node.ts'
 import { blobPath } from './blob-node.ts'
 import type { HubFile } from './listing-node.ts'
 import { isErrorCode } from './system-error-node.ts'
@@ -34,21 +35,16 @@ export async function placeFile(
   const waysToPlace = copies
     ? [copyFile]
     : [(_: string, to: string) => symlink(relative(parent, blob), to), link, copyFile]
-  const temporary = temporaryName(path)
-  try {
+  await putInPlace(path, async (temporary) => {
     for (const [i, way] of waysToPlace.entries()) {
       try {
-        await way(blob, temporary)
-        break
+        return await way(blob, temporary)
       } catch (error) {
         const impossible = isErrorCode(error, 'EPERM', 'EACCES', 'ENOTSUP', 'ENOSYS', 'EOPNOTSUPP', 'EINVAL', 'UNKNOWN')
         if (!impossible || i === waysToPlace.length - 1) throw error
       }
     }
-    await rename(temporary, path)
-  } finally {
-    await rm(temporary, { force: true })
-  }
+  })
 }
 
 /** Notes the commit that a branch or tag means; others see the note as a whole. */
@@ -58,15 +54,5 @@ export async function writeRef(
 ): Promise<void> {
   const path = join(entry, 'refs', ...revision.split('/'))
   await mkdir(dirname(path), { recursive: true })
-  const temporary = temporaryName(path)
-  try {
-    await writeFile(temporary, commit)
-    await rename(temporary, path)
-  } finally {
-    await rm(temporary, { force: true })
-  }
-}
-
-function temporaryName(path: string): string {
-  return `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`
+  await putInPlace(path, (temporary) => writeFile(temporary, commit))
 }

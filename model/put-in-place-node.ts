@@ -1,0 +1,16 @@
+// Files that are there as a whole or not at all.
+
+import { randomUUID } from 'node:crypto'
+import { rename, rm } from 'node:fs/promises'
+
+/** Has `write` make what is to stand at `path` under another name beside it, and then gives it that name. Throws what it throws. */
+export async function putInPlace(path: string, write: (temporary: string) => Promise<unknown>): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`
+  try {
+    await write(temporary)
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {}) // where it cannot be removed, it could not be made
+    throw error
+  }
+}
