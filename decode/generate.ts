@@ -5,7 +5,7 @@ import { createTurn, type Turn } from '../engine/turn.ts'
 import { commit, reusePrefix, type Sequence, truncate } from '../model/cache.ts'
 import type { Model } from '../model/load-model.ts'
 import { plainRound } from './autoregressive.ts'
-import { nextLength } from './draft-length/draft-length.ts'
+import { nextLimit } from './draft-length/draft-length.ts'
 import type { FinishReason, GenerationEvent, GenerationResult } from './events.ts'
 import { type GenerateOptions, type GenerationPlan, planGeneration } from './options.ts'
 import type { Round } from './round.ts'
@@ -98,9 +98,9 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
 
   async function* rounds(current: Sequence, turn: Turn): AsyncGenerator<GenerationEvent, FinishReason> {
     if (most === 0) return 'context'
-    const drafting = draft?.start(model)
-    const lengths = draftLength.start()
-    const goesOn = lengths.goesOn && ((confidence: number) => lengths.goesOn!(confidence))
+    const session = draft && 'start' in draft ? draft.start(model) : undefined
+    const drafting = session && 'propose' in session ? session : undefined
+    const lengths = draftLength.start({ drafts: draft ? [draft.name] : [], freeReads: false })
 
     const started = performance.now()
     const work = { passes: 0, reused: reusePrefix(current, ids) }
@@ -113,11 +113,12 @@ function prepare(model: Model, plan: GenerationPlan): GenerationRun {
     let newest = ids.at(-1)!
     while (true) {
       const start = performance.now()
-      const limit = drafting ? Math.min(nextLength(draftLength, lengths), most - tokens.length - 1) : 0
+      const asked = drafting ? nextLimit(draftLength, lengths, { draft: draft!.name, lanes: 1 }) : { most: 0 }
+      const limit = Math.min(asked.most, most - tokens.length - 1)
       const position = { sequence: current, newest, turn, sampler }
       const round =
         drafting && limit > 0
-          ? await speculativeRound(model, position, { draft: drafting, limit, goesOn })
+          ? await speculativeRound(model, position, { draft: drafting, limit, goesOn: asked.goesOn })
           : await plainRound(model, position)
       const { events, reason } = keep(round)
       const kept = events.map(({ id }) => id)

@@ -1,9 +1,30 @@
 // Decoding: generation, and the parts that it is made of.
 
 export { acceptEqual } from './accept/equality.ts'
-export type { Draft, DraftRound, DraftSession, Prefix, Proposal } from './draft/draft.ts'
+export type {
+  CascadeDraft,
+  Draft,
+  DraftRound,
+  DraftSampler,
+  DraftSession,
+  Guess,
+  GuessSession,
+  Prefix,
+  Proposal,
+  ProposeSession,
+  SingleDraft,
+} from './draft/draft.ts'
 export { skipLayers } from './draft/skip-layers.ts'
-export type { DraftLength, DraftLengthSession } from './draft-length/draft-length.ts'
+export type { DraftCosts } from './draft-length/draft-costs.ts'
+export type {
+  DraftAsk,
+  DraftLength,
+  DraftLengthSession,
+  DraftLengthStart,
+  DraftLimit,
+  LaneReport,
+  RoundReport,
+} from './draft-length/draft-length.ts'
 export { fixedLength } from './draft-length/fixed.ts'
 export { type ThresholdOptions, threshold } from './draft-length/threshold.ts'
 export type { FinishReason, GenerationEvent, GenerationResult } from './events.ts'

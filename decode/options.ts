@@ -97,7 +97,7 @@ function planDraft(model: Model, options: GenerateOptions): { draft: Draft | und
   const skip = wantsKept ? model.skip : options.skip
   if (skip !== undefined) planSkip(skip, model.config.numHiddenLayers)
   const { draft = skip ? 'skip' : 'none' } = options
-  if (typeof draft === 'object' && typeof draft?.start === 'function') return { draft, skip: undefined }
+  if (typeof draft === 'object' && draft && ('start' in draft || 'parts' in draft)) return { draft, skip: undefined }
   switch (draft) {
     case 'none':
       return { draft: undefined, skip: undefined }

@@ -7,14 +7,14 @@ import { type Sequence, truncate } from '../model/cache.ts'
 import type { Llama, Rows } from '../model/llama.ts'
 import { acceptEqual } from './accept/equality.ts'
 import { checkLogits } from './autoregressive.ts'
-import type { DraftRound, DraftSession, Prefix } from './draft/draft.ts'
+import type { DraftRound, Prefix, ProposeSession } from './draft/draft.ts'
 import type { Position, Round } from './round.ts'
 
 /** One round: at most `limit` drafts, as long as `goesOn` says, and one pass of the full model. */
 export async function speculativeRound(
   model: Llama,
   { sequence, newest, turn, sampler }: Position,
-  { draft, limit, goesOn }: { draft: DraftSession; limit: number; goesOn: DraftRound['goesOn'] },
+  { draft, limit, goesOn }: { draft: ProposeSession; limit: number; goesOn: DraftRound['goesOn'] },
 ): Promise<Round> {
   const { length } = sequence
   const arena = model.backend.arena()

@@ -1,27 +1,88 @@
-// How many tokens to draft before the model is asked.
+// How many tokens to draft before the model is asked: what a policy is told, and what it answers.
 
 import { ArgumentError } from '../../engine/errors.ts'
+import type { DraftCosts } from './draft-costs.ts'
 
 /** A policy; what one generation needs to remember lives in its session. */
 export interface DraftLength {
   readonly name: string
-  /** Called once when a generation starts. */
-  start(): DraftLengthSession
+  /** Called once when a generation, or a batch of them, starts. */
+  start(about: DraftLengthStart): DraftLengthSession
+}
+
+export interface DraftLengthStart {
+  /** Names of the drafts that can be asked in a round, in the order in which they are asked until one has something. */
+  readonly drafts: readonly string[]
+  /** What passes cost, and how far drafts hold, as it was measured for this model, backend, type and threads; for `'skip'`. */
+  readonly prior?: DraftCosts | undefined
+  /** Whether reading a result costs next to nothing, so that confidence may be looked at after each token. */
+  readonly freeReads: boolean
 }
 
 export interface DraftLengthSession {
-  /** Called before each round: the most tokens to draft; 0 makes the round a plain step. */
-  next(): number
+  /**
+   * Called before a round for one draft after the other, and for each sequence of a batch, until a draft has proposed
+   * something; where all answer 0 the round is a plain step.
+   */
+  next(ask: DraftAsk): DraftLimit
+  /** Called after each round with what it cost and brought. */
+  observe?(round: RoundReport): void
+  /** Called with what became of a guess that was made for nothing and not verified: what it would have brought. */
+  observeGuess?(guess: LaneReport): void
+}
+
+export interface DraftAsk {
+  /** The draft's name. */
+  readonly draft: string
+  /** What sort of guess is at hand, where the draft makes them for nothing; it is to be judged with those of its sort. */
+  readonly kind?: string | undefined
+  /** How many tokens it guesses. */
+  readonly guessed?: number | undefined
+  /** Sequences that share the passes of this round. */
+  readonly lanes: number
+}
+
+export interface DraftLimit {
+  /** The most tokens to draft; 0: none. */
+  readonly most: number
   /**
    * Called after each drafted token with the probability that the draft gave it; false makes it the last of its round.
-   * Without this method a draft reads nothing between its tokens, so a policy that needs no confidence leaves it out.
+   * Without this a draft reads nothing between its tokens, so a policy that needs no confidence leaves it out.
    */
-  goesOn?(confidence: number): boolean
+  readonly goesOn?: ((confidence: number) => boolean) | undefined
+}
+
+/** What one round did for one sequence. */
+export interface LaneReport {
+  /** The draft whose tokens were verified; undefined for a plain step. */
+  readonly draft: string | undefined
+  readonly kind?: string | undefined
+  /** What the policy allowed. */
+  readonly limit: number
+  readonly drafted: number
+  readonly accepted: number
+  /** Of the drafted tokens, where they were asked for. */
+  readonly confidences?: readonly number[] | undefined
+}
+
+/** What one round did, and what it cost: milliseconds, apart from what the consumer of the stream took. */
+export interface RoundReport {
+  readonly lanes: readonly LaneReport[]
+  /** The round as a whole. */
+  readonly ms: number
+  /** Passes that drafted, and their time; where results are not read in between it falls to verification. */
+  readonly draftPasses: number
+  readonly draftMs: number
+  /** Rows of the one pass of the full model. */
+  readonly rows: number
+  readonly verifyMs: number
 }
 
 /** What a policy says, checked: it may be the user's own. Throws {@link ArgumentError}. */
-export function nextLength({ name }: DraftLength, session: DraftLengthSession): number {
-  const length = session.next()
-  if (Number.isSafeInteger(length) && length >= 0) return length
-  throw new ArgumentError(`the draft length policy "${name}" said ${length}, expected a whole number from 0`)
+export function nextLimit({ name }: DraftLength, session: DraftLengthSession, ask: DraftAsk): DraftLimit {
+  const limit = session.next(ask)
+  if (Number.isSafeInteger(limit?.most) && limit.most >= 0) return limit
+  throw new ArgumentError(
+    `the draft length policy "${name}" said ${limit?.most}, expected { most: a whole number from 0 }`,
+  )
 }

@@ -8,5 +8,5 @@ export function fixedLength(length: number): DraftLength {
   if (!Number.isSafeInteger(length) || length < 0) {
     throw new ArgumentError(`the draft length is ${length}, expected a whole number from 0`)
   }
-  return { name: `fixed ${length}`, start: () => ({ next: () => length }) }
+  return { name: `fixed ${length}`, start: () => ({ next: () => ({ most: length }) }) }
 }

@@ -23,6 +23,6 @@ export function threshold(options: ThresholdOptions = {}): DraftLength {
   }
   return {
     name: `threshold ${confidence}, at most ${most}`,
-    start: () => ({ next: () => most, goesOn: (found) => found >= confidence }),
+    start: () => ({ next: () => ({ most, goesOn: (found) => found >= confidence }) }),
   }
 }

@@ -1,19 +1,49 @@
-// What a draft is: a way to propose tokens that the model then verifies.
+// What a draft is: a way to propose tokens that the model then verifies. Whatever it proposes, the text is the model's own.
 
 import type { Arena, Tensor } from '../../engine/backend.ts'
 import type { Turn } from '../../engine/turn.ts'
 import type { Sequence } from '../../model/cache.ts'
 import type { Llama } from '../../model/llama.ts'
-import type { Sampler } from '../sampler.ts'
 
-/** A draft serves any number of generations; what one of them needs to remember lives in its session. */
-export interface Draft {
+/** One way to draft, or several, which are asked in their order until one has something. */
+export type Draft = SingleDraft | CascadeDraft
+
+/** A draft serves any number of generations; what one sequence needs to remember lives in its session. */
+export interface SingleDraft {
   readonly name: string
-  /** Called once when a generation starts. Throws `ArgumentError` where the draft cannot serve this model. */
+  /** Called once for each sequence, when its generation starts. Throws `ArgumentError` where the draft cannot serve this model. */
   start(model: Llama): DraftSession
+  /**
+   * Where given, called in place of `propose` for all sequences of a batch that draft this way in a round, so that they can
+   * share passes. Proposals in the order of the rounds.
+   */
+  together?(model: Llama, rounds: readonly DraftRound[]): Promise<readonly Proposal[]>
 }
 
-export interface DraftSession {
+export interface CascadeDraft {
+  readonly name: string
+  readonly parts: readonly SingleDraft[]
+}
+
+/** A session either guesses, which costs nothing worth counting, or proposes, for which it may run the model. */
+export type DraftSession = GuessSession | ProposeSession
+
+export interface GuessSession {
+  /**
+   * Called before every round, also of those in which another draft is asked or none, so that guesses can be scored
+   * without being verified. `history` is all tokens so far, the newest last, and only ever grows. Returns at most `limit`
+   * tokens to follow it (at least 1 is asked for), or none.
+   */
+  guess(history: readonly number[], limit: number): Guess
+}
+
+export interface Guess {
+  readonly tokens: readonly number[]
+  /** What sort of guess it is, where some are better than others: a policy may judge each sort by itself. */
+  readonly kind?: string | undefined
+}
+
+export interface ProposeSession {
   /**
    * Called once a round, when `newest` is the last committed token and every token before it is cached. Returns at most
    * `limit` tokens (at least 1 is asked for); none makes the round a plain step. It may advance the sequence over rows
@@ -32,14 +62,20 @@ export interface DraftRound {
    */
   readonly goesOn?: ((confidence: number) => boolean) | undefined
   /**
-   * Where tokens are sampled: the sampler that verification will choose with. A draft that chooses with it, by the whole
-   * history before each token, meets the same noise and so agrees often; one that does not is as correct.
+   * Where tokens are sampled: what a draft that samples chooses with. Accepted by equality it is what verification
+   * chooses with, so that both meet the same noise and agree often; accepted by rejection it is the draft's own. A draft
+   * that does not use it is as correct.
    */
-  readonly sampler?: Sampler | undefined
+  readonly sampler?: DraftSampler | undefined
   /** Memory of the round; it is released after verification. */
   readonly arena: Arena
   /** To be called between passes. */
   readonly turn: Turn
+}
+
+export interface DraftSampler {
+  /** The token that follows `history`, all tokens before it, drafted ones too, from `logits [vocabSize]`. */
+  choose(logits: ArrayLike<number>, history: readonly number[]): number
 }
 
 export interface Proposal {

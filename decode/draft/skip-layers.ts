@@ -3,17 +3,17 @@
 import type { Tensor } from '../../engine/backend.ts'
 import { advance } from '../../model/cache.ts'
 import { planSkip, type SkipSet } from '../../model/skip.ts'
-import type { Draft } from './draft.ts'
+import type { ProposeSession, SingleDraft } from './draft.ts'
 
 /**
  * Drafts with `skip` left out. Up to the first skipped sublayer a draft computes exactly what the full model
  * does, and above the layers' entries of committed tokens are the full model's, so both share one cache; what the
  * draft writes above is overwritten by verification.
  */
-export function skipLayers(skip: SkipSet): Draft {
+export function skipLayers(skip: SkipSet): SingleDraft {
   return {
     name: 'skip',
-    start(model) {
+    start(model): ProposeSession {
       const { first, run } = planSkip(skip, model.config.numHiddenLayers)
       return {
         async propose({ sequence, newest, limit, goesOn, sampler, arena, turn }) {

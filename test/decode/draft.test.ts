@@ -116,9 +116,9 @@ describe("a draft of one's own", () => {
 
   it('may mix ids from the host with ids that are still on the device', async () => {
     const mixed = draftOf(async (round, model) => {
-      const proposal = await skipLayers(skipping([2]))
-        .start(model)
-        .propose(round)
+      const session = skipLayers(skipping([2])).start(model)
+      assert.ok('propose' in session)
+      const proposal = await session.propose(round)
       const [next] = coming(round)
       const tokens = [next ?? 0, ...proposal.tokens.slice(1)]
       return { ...proposal, tokens, prefix: { ...proposal.prefix!, rows: 1 } }

@@ -1,7 +1,7 @@
 // The promise: speculative decoding gives the tokens of plain decoding, and leaves its cache, bit for bit.
 import assert from 'node:assert/strict'
 import { generate, loadModel, type Model, type SkipSet } from 'drafthorse'
-import type { Draft, GenerateOptions } from 'drafthorse/decode'
+import type { GenerateOptions, SingleDraft } from 'drafthorse/decode'
 import { skipLayers } from 'drafthorse/decode'
 import type { ReferenceCache } from 'drafthorse/engine/reference'
 import { planSkip } from 'drafthorse/model'
@@ -208,11 +208,12 @@ describe('speculative decoding', () => {
 })
 
 /** The same draft, which first spoils every cache entry that verification must not read. */
-function spoiling(draft: Draft, first: number): Draft {
+function spoiling(draft: SingleDraft, first: number): SingleDraft {
   return {
     name: 'spoiling',
     start(model) {
       const session = draft.start(model)
+      assert.ok('propose' in session)
       const spoil = ({ keys, values, width }: ReferenceCache, from: { layer: number; position: number }): void => {
         for (const tables of [keys, values]) {
           for (const table of tables.slice(from.layer)) table.fill(Number.NaN, from.position * width)

@@ -24,12 +24,15 @@ describe('a draft length by confidence', () => {
       name: 'listening',
       start: () => ({
         next() {
-          told.push([])
-          return most
-        },
-        goesOn(found) {
-          told.at(-1)!.push(found)
-          return found >= confidence
+          const found: number[] = []
+          told.push(found)
+          return {
+            most,
+            goesOn(confident) {
+              found.push(confident)
+              return confident >= confidence
+            },
+          }
         },
       }),
     }
