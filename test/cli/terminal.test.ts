@@ -1,7 +1,7 @@
 // What a model writes cannot steer a terminal.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { printable } from '../../cli/terminal.ts'
+import { printable, showsBlocks } from '../../cli/terminal.ts'
 
 describe('text for a terminal', () => {
   it('has no escape sequences, of one byte or of two', () => {
@@ -25,5 +25,21 @@ describe('text for a terminal', () => {
         assert.doesNotMatch(shown, /[^\P{Cc}\n\t]/u)
       }),
     )
+  })
+})
+
+describe('block characters', () => {
+  it('show where the locale is of UTF-8, by the variable that counts', () => {
+    const shows = (env: Record<string, string>): boolean => showsBlocks(env, 'linux')
+    assert.ok(shows({ LANG: 'en_GB.UTF-8' }))
+    assert.ok(shows({ LANG: 'C', LC_CTYPE: 'C.utf8' }))
+    assert.ok(shows({ LC_ALL: '', LANG: 'C.UTF-8' }))
+    assert.ok(!shows({ LC_ALL: 'C', LC_CTYPE: 'C.UTF-8', LANG: 'C.UTF-8' }))
+    assert.ok(!shows({ LANG: 'de_DE.ISO-8859-1' }))
+    assert.ok(!shows({}))
+  })
+
+  it('show on Windows, which has no locale in its environment', () => {
+    assert.ok(showsBlocks({}, 'win32'))
   })
 })
