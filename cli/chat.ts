@@ -17,6 +17,7 @@ interface Options extends ModelOptions, SamplingOptions {
   readonly system?: string
   readonly template?: string
   readonly maxNewTokens: number
+  readonly stats?: true
 }
 
 const commands = `/reset       forget what was said, but for the system's message
@@ -31,6 +32,7 @@ export function chatCommand(): Command {
     .option('--system <text>', 'what the model is told before the conversation')
     .option('--template <name>', "which of the model's chat templates", 'default')
     .option('--max-new-tokens <n>', 'tokens of an answer at most', wholeNumber(1), 500)
+    .option('--stats', 'after each answer all its figures: what drafting brought, where the time went, a histogram')
     .addHelpText(
       'after',
       `
@@ -41,6 +43,7 @@ Examples:
   $ drafthorse chat --model ./SmolLM2-135M-Instruct
   $ drafthorse chat --model ./smollm2.gguf --system "Answer in one sentence."
   $ drafthorse chat --model ./smollm2.gguf --temperature 0.7 --top-p 0.9 --repetition-penalty 1.1
+  $ drafthorse chat --model ./smollm2.gguf --draft lookup --stats
   $ printf 'Why is the sky blue?\\n/save chat.json\\n' | drafthorse chat --model ./smollm2.gguf`,
     )
     .action(async (options: Options) => {
@@ -51,16 +54,17 @@ Examples:
 async function run(options: Options): Promise<number> {
   await using model = await interruptible((signal) => loadWithProgress(options, signal))
   const { system, template, maxNewTokens } = options
-  const settings = { ...readSampling(options), maxNewTokens }
+  const settings = { ...(await readSampling(options)), maxNewTokens }
   planSampling(settings, model.config.vocabSize) // what is out of range ends the chat before it begins
   const conversation = createConversation(model, { system, template, settings })
   const { stdin: input, stdout: output } = process
   const note = paintFor(process.stderr).dim
+  const stats = options.stats === true
   let failed = false
   if (input.isTTY) process.stderr.write(`${note(`${model.name}. /help lists what else can be typed.`)}\n`)
   for await (const line of input.isTTY ? terminalLines({ input, output, prompt: '> ' }) : pipedLines(input)) {
     try {
-      if ((await obey(line, conversation)) === 'end') break
+      if ((await obey(line, conversation, { stats })) === 'end') break
     } catch (error) {
       if (!(error instanceof ArgumentError)) throw error
       process.stderr.write(`error: ${error.message}\n`)
@@ -71,11 +75,15 @@ async function run(options: Options): Promise<number> {
 }
 
 /** Does what a line says: a command, or a message to the model. */
-async function obey(line: string, conversation: Conversation): Promise<'end' | undefined> {
+async function obey(
+  line: string,
+  conversation: Conversation,
+  { stats }: { readonly stats: boolean },
+): Promise<'end' | undefined> {
   const text = line.trim()
   if (text === '') return undefined
   if (!text.startsWith('/') || text.startsWith('//')) {
-    await answer(text.replace(/^\/\//, '/'), conversation)
+    await answer(text.replace(/^\/\//, '/'), conversation, { stats })
     return undefined
   }
   const [command, rest = ''] = text.split(/\s+(.*)/s)
@@ -96,8 +104,8 @@ async function obey(line: string, conversation: Conversation): Promise<'end' | u
   }
 }
 
-async function answer(text: string, conversation: Conversation): Promise<void> {
-  const show = (stream: Parameters<typeof printStream>[0]) => printStream(stream, { hasText: true })
+async function answer(text: string, conversation: Conversation, { stats }: { readonly stats: boolean }): Promise<void> {
+  const show = (stream: Parameters<typeof printStream>[0]) => printStream(stream, { hasText: true, stats })
   const { finishReason } = await interruptible((signal) => conversation.say(text, { signal, show }))
   if (finishReason === 'context') {
     process.stderr.write("The model's context is full: /reset begins anew.\n")

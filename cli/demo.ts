@@ -5,6 +5,7 @@ import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
 import { ArgumentError } from '../engine/errors.ts'
 import type { Model } from '../model/load-model.ts'
+import { lengthForNow } from './interim.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
 import {
   addModelOptions,
@@ -21,7 +22,7 @@ import { paintFor, printable } from './terminal.ts'
 interface Options extends ModelOptions {
   readonly prompt: string
   readonly maxNewTokens: number
-  readonly draftLength: DraftLengthOption
+  readonly draftLength?: DraftLengthOption
   readonly json?: true
 }
 
@@ -29,7 +30,7 @@ export function demoCommand(): Command {
   return addModelOptions(new Command('demo'))
     .description('tell one story twice, plainly and self-speculatively, and compare (what runs without a command)')
     .option('--prompt <text>', 'how the story begins', 'Once upon a time, there was a little girl named Mia. She loved')
-    .addOption(draftLengthOption())
+    .addOption(draftLengthOption({ unsaid: 'threshold' }))
     .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 160)
     .option('--json', 'one JSON object on standard output instead of the stories')
     .addHelpText(
@@ -51,7 +52,7 @@ async function run(options: Options, signal: AbortSignal): Promise<number> {
     const lack = model.skip ? 'a tokenizer' : 'a skip set'
     throw new ArgumentError(`${model.name} came without ${lack}, which the demo needs; see: drafthorse generate --help`)
   }
-  const { prompt, maxNewTokens, draftLength, json } = options
+  const { prompt, maxNewTokens, draftLength = 'threshold', json } = options
   const quiet = json === true
   const say = (text: string): void => void (quiet || process.stdout.write(text))
   const paint = paintFor(process.stdout)
@@ -67,7 +68,7 @@ async function run(options: Options, signal: AbortSignal): Promise<number> {
   )
   const speculative = await tell(model, prompt, {
     quiet,
-    settings: { draft: 'skip', draftLength, maxNewTokens, signal },
+    settings: { draft: 'skip', draftLength: lengthForNow(draftLength), maxNewTokens, signal },
   })
   if (speculative.finishReason === 'aborted') return interruptedExit
 

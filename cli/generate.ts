@@ -3,8 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { text as readAll } from 'node:stream/consumers'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { generate } from '../decode/generate.ts'
-import type { GenerateOptions } from '../decode/options.ts'
+import type { GenerationResult } from '../decode/events.ts'
 import { ArgumentError, NotFoundError } from '../engine/errors.ts'
 import type { SpecialTokens } from '../model/codec.ts'
 import { parseJson } from '../model/load/json.ts'
@@ -12,11 +11,13 @@ import type { Model } from '../model/load-model.ts'
 import type { SkipSet } from '../model/skip.ts'
 import { saveSkip } from '../model/skip-cache.ts'
 import { parseSkipFile } from '../model/skip-file.ts'
+import { type DecodingOptions, generate } from './interim.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
 import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from './model-options.ts'
-import { printStream } from './print-stream.ts'
+import { printStats, printStream } from './print-stream.ts'
 import { addSamplingOptions, readSampling, type SamplingOptions } from './sampling-options.ts'
 import { describeSkip } from './summary.ts'
+import { openTrace, type Trace } from './trace.ts'
 
 interface Options extends ModelOptions, SamplingOptions {
   readonly promptIds?: number[]
@@ -28,6 +29,8 @@ interface Options extends ModelOptions, SamplingOptions {
   readonly stop?: string[]
   readonly ignoreEos?: true
   readonly specialTokens: SpecialTokens
+  readonly stats?: true
+  readonly trace?: string
   readonly json?: true
 }
 
@@ -51,6 +54,8 @@ export function generateCommand(): Command {
         .choices(['plain', 'parse'])
         .default('plain'),
     )
+    .option('--stats', 'all figures on standard error: what drafting brought, where the time went, a histogram')
+    .option('--trace <file>', 'write what each round did to a file, as JSON lines; replaces a trace')
     .option('--json', 'one JSON object on standard output instead of text')
     .addHelpText(
       'after',
@@ -59,6 +64,8 @@ Examples:
   $ drafthorse generate "Once upon a time"
   $ drafthorse generate "The cat" --skip-attention 4-11 --skip-mlp 4-11 --draft-length 3
   $ drafthorse generate "One day" --temperature 0.8 --top-p 0.95 --seed 7
+  $ drafthorse generate "One day" --draft cascade --draft-length adaptive --stats
+  $ drafthorse generate "One day" --exit-layer 4 --accept rejection --temperature 0.8 --trace rounds.jsonl
   $ echo "A tiny ant" | drafthorse generate - --draft none --json`,
     )
     .action(async (prompt: string | undefined, options: Options) => {
@@ -68,22 +75,24 @@ Examples:
 
 async function run(prompt: string | undefined, options: Options, signal: AbortSignal): Promise<number> {
   const input = await readPrompt(prompt, options)
+  await using trace = options.trace === undefined ? undefined : await openTrace(options.trace)
   await using model = await loadWithProgress(options, signal)
   const { specialTokens } = options
   const ids = typeof input === 'string' ? model.tokenizer.encode(input, { specialTokens }) : input
   const skip = await readSkip(model, options)
   if (options.saveSkip) await keepSkip(model, skip)
-  const settings: GenerateOptions = {
-    ...readSampling(options),
+  const settings: DecodingOptions = {
+    ...(await readSampling(options)),
     maxNewTokens: options.maxNewTokens,
     skip,
     stop: options.stop,
     ignoreEos: options.ignoreEos,
-    signal,
   }
-  const stream = generate(model, ids, settings)
+  trace?.begin(aboutTrace(model, settings, ids.length))
+  const stream = generate(model, ids, { ...settings, signal, onRound: trace?.round })
   const before = typeof input === 'string' ? input : ''
-  const result = options.json ? await stream.result : await printStream(stream, { hasText: model.hasTokenizer, before })
+  const show = { hasText: model.hasTokenizer, before, stats: options.stats === true }
+  const result = await traced(trace, () => (options.json ? stream.result : printStream(stream, show)))
   if (options.json) {
     const { backend, name, summary } = model
     const report = {
@@ -95,8 +104,32 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
       ...result,
     }
     process.stdout.write(`${JSON.stringify(report)}\n`)
+    if (options.stats) printStats(result)
   }
   return result.finishReason === 'aborted' ? interruptedExit : 0
+}
+
+/** What the first line of a trace says; of a text that words are counted in, how long it is. */
+function aboutTrace({ name, backend, summary }: Model, settings: DecodingOptions, promptTokens: number): object {
+  const { draftVocabulary: head, ...options } = settings
+  const draftVocabulary = head && { size: head.size, textLength: head.text?.length }
+  const { threads } = backend.capabilities
+  const running = { backend: backend.name, threads, running: summary.running }
+  return { model: name, ...running, promptTokens, options: { ...options, draftVocabulary } }
+}
+
+/** Has the trace end as the generation does. */
+async function traced(trace: Trace | undefined, run: () => Promise<GenerationResult>): Promise<GenerationResult> {
+  let result: GenerationResult
+  try {
+    result = await run()
+  } catch (error) {
+    trace?.end({ error })
+    throw error
+  }
+  const { finishReason, stats } = result
+  trace?.end({ finishReason, stats })
+  return result
 }
 
 async function readPrompt(prompt: string | undefined, { promptIds }: Options): Promise<string | number[]> {
@@ -113,7 +146,10 @@ async function readPrompt(prompt: string | undefined, { promptIds }: Options): P
 }
 
 async function readSkip(model: Model, options: Options): Promise<SkipSet | undefined> {
-  const { skip: file, skipAttention, skipMlp } = options
+  const { skip: file, skipAttention, skipMlp, exitLayer } = options
+  if (exitLayer !== undefined && (file || skipAttention || skipMlp)) {
+    throw new ArgumentError('give what drafts skip as a skip set or as --exit-layer, not both')
+  }
   if (skipAttention || skipMlp) {
     if (file) throw new ArgumentError('give the skip set as --skip FILE or by its layers, not both')
     return { attention: skipAttention ?? [], mlp: skipMlp ?? [] }

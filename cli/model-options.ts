@@ -61,21 +61,27 @@ export function numberList(text: string): number[] {
   return text.split(',').map(Number)
 }
 
+const policies = ['threshold', 'adaptive', 'cost-model'] as const
+
 /** A draft length of the command line: a number of tokens, or a policy by its name. */
-export type DraftLengthOption = number | 'threshold'
+export type DraftLengthOption = number | (typeof policies)[number]
 
 /** A parser of draft lengths for commander. */
 export function draftLength(text: string): DraftLengthOption {
   const name = text.trim()
-  if (name === 'threshold') return name
+  const policy = policies.find((known) => known === name)
+  if (policy) return policy
   if (/^\d{1,9}$/.test(name)) return Number(name)
-  throw new InvalidArgumentError('Expected a whole number from 0, or "threshold".')
+  throw new InvalidArgumentError(
+    `Expected a whole number from 0, or ${policies.map((known) => `"${known}"`).join(', ')}.`,
+  )
 }
 
-/** `--draft-length`, by default as long as the draft is sure of itself. */
-export function draftLengthOption(): Option {
-  const what = 'tokens to draft in a round, or "threshold": as long as the draft is sure of itself'
-  return new Option('--draft-length <n>', what).argParser(draftLength).default('threshold')
+/** `--draft-length`, and what holds where it is not given. */
+export function draftLengthOption({ unsaid }: { readonly unsaid: DraftLengthOption }): Option {
+  const what =
+    'tokens to draft in a round: a number; as many as the draft is sure of (threshold), so that a share of them is accepted (adaptive), or as pay here (cost-model)'
+  return new Option('--draft-length <n>', `${what} (default: ${unsaid})`).argParser(draftLength)
 }
 
 /**

@@ -1,12 +1,12 @@
 // How tokens are drafted and chosen: the options of every command that continues what it is given.
 
-import { type Command, Option } from 'commander'
-import type { GenerateOptions } from '../decode/options.ts'
-import { type DraftLengthOption, decimal, draftLengthOption, wholeNumber } from './model-options.ts'
+import type { Command } from 'commander'
+import { addDraftOptions, type DraftOptions, readDrafting } from './draft-options.ts'
+import { idleOptions } from './idle-options.ts'
+import type { DecodingOptions } from './interim.ts'
+import { decimal, wholeNumber } from './model-options.ts'
 
-export interface SamplingOptions {
-  readonly draft?: 'skip' | 'none'
-  readonly draftLength: DraftLengthOption
+export interface SamplingOptions extends DraftOptions {
   readonly temperature: number
   readonly topK?: number
   readonly topP?: number
@@ -16,11 +16,7 @@ export interface SamplingOptions {
 }
 
 export function addSamplingOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--draft <kind>', 'how to draft (default: skip where there is a skip set)').choices(['skip', 'none']),
-    )
-    .addOption(draftLengthOption())
+  return addDraftOptions(command)
     .option('--temperature <t>', '0 takes the most likely token, 1 samples as the model says', decimal, 0)
     .option('--top-k <n>', 'sample among the n most likely tokens', wholeNumber(0))
     .option('--top-p <p>', 'sample among the fewest tokens that have this probability together', decimal)
@@ -29,14 +25,13 @@ export function addSamplingOptions(command: Command): Command {
     .option('--seed <n>', 'the same seed gives the same text, drafting or not (default: any)', wholeNumber(0))
 }
 
-/** What `generate` takes of them. Options that do nothing, for there is no temperature, are named on standard error. */
-export function readSampling(options: SamplingOptions): GenerateOptions {
-  const { draft, draftLength, temperature, topK, topP, minP, repetitionPenalty, seed } = options
-  const idle = Object.entries({ '--top-k': topK, '--top-p': topP, '--min-p': minP, '--seed': seed })
-    .filter(([, value]) => temperature === 0 && value !== undefined)
-    .map(([name]) => name)
-  if (idle.length > 0) {
-    process.stderr.write(`of no effect at temperature 0: ${idle.join(', ')}; give a --temperature above 0\n`)
-  }
-  return { draft, draftLength, temperature, topK, topP, minP, repetitionPenalty, seed }
+/**
+ * What `generate` takes of them. Options that do nothing beside the others are named on standard error. Throws
+ * `ArgumentError` and `NotFoundError` for a draft vocabulary that cannot be read.
+ */
+export async function readSampling(options: SamplingOptions): Promise<DecodingOptions> {
+  const { temperature, topK, topP, minP, repetitionPenalty, seed } = options
+  const drafting = await readDrafting(options)
+  for (const line of idleOptions(options)) process.stderr.write(`${line}\n`)
+  return { ...drafting, temperature, topK, topP, minP, repetitionPenalty, seed }
 }

@@ -5,6 +5,7 @@ import { benchDecode, type DecodeBench } from '../../bench/decode.ts'
 import { isBlockType, type WeightDType } from '../../engine/dtype.ts'
 import { type Limits, measureLimits } from '../../engine/wasm/index.ts'
 import type { Model } from '../../model/load-model.ts'
+import { lengthForNow } from '../interim.ts'
 import { interruptible } from '../interrupt.ts'
 import {
   addModelOptions,
@@ -65,7 +66,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     benchDecode(model, {
       prompts,
       maxNewTokens: options.maxNewTokens,
-      draftLengths: model.skip ? options.draftLengths : [],
+      draftLengths: model.skip ? options.draftLengths.map(lengthForNow) : [],
       rows: [1, 2, 4, 5, 8],
       promptTokens: options.promptTokens,
       signal,

@@ -66,6 +66,13 @@ describe('drafthorse chat', function () {
     assert.notEqual(await tell('--seed', '7', '--repetition-penalty', '1.5'), first)
   })
 
+  it('shows all figures after each answer where it is told to', async () => {
+    const { code, stderr } = await chat(['Once upon a time', 'Then'], '--max-new-tokens', '4', '--stats')
+    assert.equal(code, 0)
+    assert.equal(stderr.match(/^generation +4 tokens \(length\)$/gm)?.length, 2)
+    assert.match(stderr, /^prompt +\d+ tokens, \d+ of them cached$/m)
+  })
+
   it('does not begin with an option that is out of range', async () => {
     const { code, stdout, stderr } = await chat(['Once', 'upon'], '--temperature', '1', '--top-p', '2')
     assert.deepEqual([code, stdout], [1, ''])
@@ -100,7 +107,16 @@ describe('drafthorse chat', function () {
   it('explains itself, with examples', async () => {
     const { code, stdout } = await run(['chat', '--help'])
     assert.equal(code, 0)
-    for (const word of ['--system', '--temperature', '/save FILE', '/reset', 'Ctrl-C', 'Examples:'])
+    for (const word of [
+      '--system',
+      '--temperature',
+      '--draft-length',
+      '--stats',
+      '/save FILE',
+      '/reset',
+      'Ctrl-C',
+      'Examples:',
+    ])
       assert.ok(stdout.includes(word), word)
   })
 })
