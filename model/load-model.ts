@@ -9,10 +9,12 @@ import { createTurn } from '../engine/turn.ts'
 import { advance, createSequence, type Sequence } from './cache.ts'
 import { type Chat, createChat } from './chat.ts'
 import type { LlamaConfig } from './config.ts'
+import type { DraftCosts } from './draft-costs.ts'
 import { createLlama, type Llama } from './llama.ts'
 import { type Checkpoint, openCheckpoint } from './load/checkpoint.ts'
 import type { ModelFiles } from './load/files.ts'
 import { noSkip, planSkip, type SkipSet } from './skip.ts'
+import { draftCostsOn, type SkipPrior } from './skip-prior.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { summarize, type UploadProgress, unaskedDType, uploadWeights, type WeightsSummary } from './weights.ts'
 
@@ -46,6 +48,13 @@ export interface Model extends Llama, AsyncDisposable {
    * {@link ModelFormatError} naming the file in the cache folder where that is damaged.
    */
   readonly skip: SkipSet | undefined
+  /** What is known of drafting with `skip`, on any backend: not of another set. Throws as `skip` does. */
+  readonly skipPrior: SkipPrior | undefined
+  /**
+   * Of that, what holds here: for this backend and the type in which most weights run, with as many threads or else the nearest
+   * number. Throws as `skip` does.
+   */
+  readonly draftCosts: DraftCosts | undefined
   readonly summary: WeightsSummary & { readonly format: string }
   /** An empty text in progress; disposed with the model at the latest. */
   createSequence(): Sequence
@@ -101,6 +110,7 @@ async function build(
     unknownTokenizer,
     chat: chatSource,
     skip,
+    skipPrior,
     skipProblem,
   } = checkpoint
   const { backend, dtype = unaskedDType(checkpoint, backend) } = options
@@ -114,6 +124,8 @@ async function build(
   const chat = tokenizer && chatSource && createChat(chatSource, tokenizer)
   const sequences = new Set<Sequence>()
   const made = new WeakSet<Sequence>()
+  const { threads } = backend.capabilities
+  const runner = { backend: backend.name, dtype: weightsInfo.dtype, threads }
 
   const model: Model = {
     ...llama,
@@ -122,6 +134,13 @@ async function build(
     get skip(): SkipSet | undefined {
       if (skipProblem) throw skipProblem
       return skip
+    },
+    get skipPrior(): SkipPrior | undefined {
+      if (skipProblem) throw skipProblem
+      return skipPrior
+    },
+    get draftCosts(): DraftCosts | undefined {
+      return model.skipPrior && draftCostsOn(model.skipPrior, runner)
     },
     hasTokenizer: tokenizer !== undefined,
     get tokenizer(): Tokenizer {
