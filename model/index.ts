@@ -1,6 +1,6 @@
 // The model: Llama on a backend, its files, its cache and its skip sets.
 
-export { advance, commit, createSequence, reusePrefix, type Sequence, truncate } from './cache.ts'
+export { advance, commit, createSequence, reusePrefix, type Sequence, type SequenceOptions, truncate } from './cache.ts'
 export type { Chat, ChatMessage, ChatOptions } from './chat.ts'
 export type { SpecialTokens, TextPart } from './codec.ts'
 export { type LlamaConfig, parseConfig, type RopeScaling } from './config.ts'

@@ -6,7 +6,7 @@ import { ArgumentError, DTypeError, ModelFormatError, NotFoundError, OutOfMemory
 import { defaultBackend, openBackend } from '../engine/open.ts'
 import { expectOptions } from '../engine/options.ts'
 import { createTurn } from '../engine/turn.ts'
-import { advance, createSequence, type Sequence } from './cache.ts'
+import { advance, createSequence, type Sequence, type SequenceOptions } from './cache.ts'
 import { type Chat, createChat } from './chat.ts'
 import type { LlamaConfig } from './config.ts'
 import type { DraftCosts } from './draft-costs.ts'
@@ -56,8 +56,12 @@ export interface Model extends Llama, AsyncDisposable {
    */
   readonly draftCosts: DraftCosts | undefined
   readonly summary: WeightsSummary & { readonly format: string }
-  /** An empty text in progress; disposed with the model at the latest. */
-  createSequence(): Sequence
+  /**
+   * A text in progress: empty, or one that begins with rows of a parent, without a copy. Disposed with the model at the latest.
+   * Throws {@link ArgumentError} for a parent that is another model's, {@link ShapeError} for more rows than it has, and
+   * {@link DisposedError} for one that was disposed.
+   */
+  createSequence(options?: SequenceOptions): Sequence
   /** Whether a sequence is one that this model made. */
   owns(sequence: Sequence): boolean
   /**
@@ -159,18 +163,15 @@ async function build(
       )
     },
     summary: { format, ...weightsInfo },
-    createSequence() {
-      const sequence = createSequence(backend, config)
-      const tracked = {
-        ...sequence,
-        dispose() {
-          sequences.delete(tracked)
-          sequence.dispose()
-        },
+    createSequence(options = {}) {
+      expectOptions('createSequence', options)
+      if (options.parent && !made.has(options.parent)) {
+        throw new ArgumentError(`the parent is not one of ${name}'s sequences; use model.createSequence()`)
       }
-      sequences.add(tracked)
-      made.add(tracked)
-      return tracked
+      const sequence = createSequence(backend, config, { ...options, onDispose: () => sequences.delete(sequence) })
+      sequences.add(sequence)
+      made.add(sequence)
+      return sequence
     },
     owns: (sequence) => made.has(sequence),
     logits: (ids, options = {}) => logits(model, ids, options),
