@@ -10,6 +10,7 @@ import { advance, createSequence, type Sequence, type SequenceOptions } from './
 import { type Chat, createChat } from './chat.ts'
 import type { LlamaConfig } from './config.ts'
 import type { DraftCosts } from './draft-costs.ts'
+import { createDraftHeads, type DraftHead } from './draft-head.ts'
 import { createLlama, type Llama } from './llama.ts'
 import { type Checkpoint, openCheckpoint } from './load/checkpoint.ts'
 import type { ModelFiles } from './load/files.ts'
@@ -64,6 +65,13 @@ export interface Model extends Llama, AsyncDisposable {
   createSequence(options?: SequenceOptions): Sequence
   /** Whether a sequence is one that this model made. */
   owns(sequence: Sequence): boolean
+  /**
+   * A head for drafts that can only be of these ids, which are ascending: `head` takes it. Made at the first call, then kept as
+   * long as the model. In f32 and bf16 its logits are the full head's, bit for bit where the backend is row-invariant; in block
+   * types where the blocks hold what their quantiser makes. Throws {@link ArgumentError} for ids that are not of the
+   * vocabulary, and {@link OutOfMemoryError}.
+   */
+  draftHead(ids: readonly number[]): Promise<DraftHead>
   /**
    * Logits of every token, `[ids.length * vocabSize]`, with some sublayers left out. Throws {@link ArgumentError} for
    * an empty list, a token outside the vocabulary, or more tokens than the context.
@@ -125,6 +133,7 @@ async function build(
   const turn = createTurn(options.signal)
   const weights = await uploadWeights(backend, config, { tensors, dtype, turn, onProgress: options.onProgress })
   const { free, ...llama } = createLlama(backend, config, weights)
+  const draftHeads = createDraftHeads(backend, weights.head)
   const chat = tokenizer && chatSource && createChat(chatSource, tokenizer)
   const sequences = new Set<Sequence>()
   const made = new WeakSet<Sequence>()
@@ -174,10 +183,12 @@ async function build(
       return sequence
     },
     owns: (sequence) => made.has(sequence),
+    draftHead: (ids) => draftHeads.of(ids),
     logits: (ids, options = {}) => logits(model, ids, options),
     async dispose() {
       for (const sequence of sequences) sequence.dispose()
       chat?.dispose()
+      draftHeads.free()
       if (options.owned) await backend.dispose()
       else free()
     },
