@@ -134,6 +134,8 @@ export interface Capabilities {
   /** What it runs on, in words. */
   readonly device: string
   readonly kind: 'software' | 'hardware'
+  /** Where reading a result costs next to nothing, so that a draft may be looked at after every token. */
+  readonly freeReads?: true
 }
 
 /** Live memory, apart from arenas already released. */

@@ -5,6 +5,7 @@ import type { Arena, Backend, Segment, Segments, Selection, Tensor } from '../en
 import { ArgumentError, ShapeError } from '../engine/errors.ts'
 import type { Sequence } from './cache.ts'
 import type { LlamaConfig } from './config.ts'
+import type { DraftHead } from './draft-head.ts'
 import { createRopeTables } from './rope.ts'
 import { noSkip, planSkip, type SkipSet } from './skip.ts'
 import { type LayerWeights, type LinearWeights, type LlamaWeights, weightTensors } from './weights.ts'
@@ -42,9 +43,9 @@ export interface Llama {
   embed(ids: Int32Array | Tensor, rows: Rows): Tensor
   /** Hidden rows through the sublayers of a span, `[rows, hiddenSize]`; keys and values of these rows are cached. */
   run(x: Tensor, rows: Rows, span?: Span): Tensor
-  /** Hidden rows after the last sublayer to logits `[rows, vocabSize]`. */
-  head(x: Tensor, rows: Rows): Tensor
-  /** The most likely token of each row of logits. */
+  /** Hidden rows after the last sublayer to logits `[rows, vocabSize]`, or `[rows, n]` of the tokens of a draft head. */
+  head(x: Tensor, rows: Rows, draftHead?: DraftHead): Tensor
+  /** The most likely token of each row of logits; of a draft head's, its place among them. */
   select(logits: Tensor, rows: Rows): Selection
 }
 
@@ -143,8 +144,9 @@ export function createLlama(backend: Backend, config: LlamaConfig, weights: Llam
       return hidden
     },
 
-    head(x, rows) {
-      return linear(rmsNorm(x, weights.norm, rows), { weight: weights.head }, rows)
+    head(x, rows, draftHead) {
+      const { weight } = draftHead ?? { weight: weights.head }
+      return linear(rmsNorm(x, weights.norm, rows), { weight }, rows)
     },
 
     select(logits, { arena, count }) {

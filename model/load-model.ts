@@ -6,13 +6,16 @@ import { ArgumentError, DTypeError, ModelFormatError, NotFoundError, OutOfMemory
 import { defaultBackend, openBackend } from '../engine/open.ts'
 import { expectOptions } from '../engine/options.ts'
 import { createTurn } from '../engine/turn.ts'
-import { advance, createSequence, type Sequence } from './cache.ts'
+import { advance, createSequence, type Sequence, type SequenceOptions } from './cache.ts'
 import { type Chat, createChat } from './chat.ts'
 import type { LlamaConfig } from './config.ts'
+import type { DraftCosts } from './draft-costs.ts'
+import { createDraftHeads, type DraftHead } from './draft-head.ts'
 import { createLlama, type Llama } from './llama.ts'
 import { type Checkpoint, openCheckpoint } from './load/checkpoint.ts'
 import type { ModelFiles } from './load/files.ts'
 import { noSkip, planSkip, type SkipSet } from './skip.ts'
+import { draftCostsOn, type SkipPrior } from './skip-prior.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { summarize, type UploadProgress, unaskedDType, uploadWeights, type WeightsSummary } from './weights.ts'
 
@@ -46,11 +49,29 @@ export interface Model extends Llama, AsyncDisposable {
    * {@link ModelFormatError} naming the file in the cache folder where that is damaged.
    */
   readonly skip: SkipSet | undefined
+  /** What is known of drafting with `skip`, on any backend: not of another set. Throws as `skip` does. */
+  readonly skipPrior: SkipPrior | undefined
+  /**
+   * Of that, what holds here: for this backend and the type in which most weights run, with as many threads or else the nearest
+   * number. Throws as `skip` does.
+   */
+  readonly draftCosts: DraftCosts | undefined
   readonly summary: WeightsSummary & { readonly format: string }
-  /** An empty text in progress; disposed with the model at the latest. */
-  createSequence(): Sequence
+  /**
+   * A text in progress: empty, or one that begins with rows of a parent, without a copy. Disposed with the model at the latest.
+   * Throws {@link ArgumentError} for a parent that is another model's, {@link ShapeError} for more rows than it has, and
+   * {@link DisposedError} for one that was disposed.
+   */
+  createSequence(options?: SequenceOptions): Sequence
   /** Whether a sequence is one that this model made. */
   owns(sequence: Sequence): boolean
+  /**
+   * A head for drafts that can only be of these ids, which are ascending: `head` takes it. Made at the first call, then kept as
+   * long as the model. In f32 and bf16 its logits are the full head's, bit for bit where the backend is row-invariant; in block
+   * types where the blocks hold what their quantiser makes. Throws {@link ArgumentError} for ids that are not of the
+   * vocabulary, and {@link OutOfMemoryError}.
+   */
+  draftHead(ids: readonly number[]): Promise<DraftHead>
   /**
    * Logits of every token, `[ids.length * vocabSize]`, with some sublayers left out. Throws {@link ArgumentError} for
    * an empty list, a token outside the vocabulary, or more tokens than the context.
@@ -101,6 +122,7 @@ async function build(
     unknownTokenizer,
     chat: chatSource,
     skip,
+    skipPrior,
     skipProblem,
   } = checkpoint
   const { backend, dtype = unaskedDType(checkpoint, backend) } = options
@@ -111,9 +133,12 @@ async function build(
   const turn = createTurn(options.signal)
   const weights = await uploadWeights(backend, config, { tensors, dtype, turn, onProgress: options.onProgress })
   const { free, ...llama } = createLlama(backend, config, weights)
+  const draftHeads = createDraftHeads(backend, weights.head)
   const chat = tokenizer && chatSource && createChat(chatSource, tokenizer)
   const sequences = new Set<Sequence>()
   const made = new WeakSet<Sequence>()
+  const { threads } = backend.capabilities
+  const runner = { backend: backend.name, dtype: weightsInfo.dtype, threads }
 
   const model: Model = {
     ...llama,
@@ -122,6 +147,13 @@ async function build(
     get skip(): SkipSet | undefined {
       if (skipProblem) throw skipProblem
       return skip
+    },
+    get skipPrior(): SkipPrior | undefined {
+      if (skipProblem) throw skipProblem
+      return skipPrior
+    },
+    get draftCosts(): DraftCosts | undefined {
+      return model.skipPrior && draftCostsOn(model.skipPrior, runner)
     },
     hasTokenizer: tokenizer !== undefined,
     get tokenizer(): Tokenizer {
@@ -140,24 +172,23 @@ async function build(
       )
     },
     summary: { format, ...weightsInfo },
-    createSequence() {
-      const sequence = createSequence(backend, config)
-      const tracked = {
-        ...sequence,
-        dispose() {
-          sequences.delete(tracked)
-          sequence.dispose()
-        },
+    createSequence(options = {}) {
+      expectOptions('createSequence', options)
+      if (options.parent && !made.has(options.parent)) {
+        throw new ArgumentError(`the parent is not one of ${name}'s sequences; use model.createSequence()`)
       }
-      sequences.add(tracked)
-      made.add(tracked)
-      return tracked
+      const sequence = createSequence(backend, config, { ...options, onDispose: () => sequences.delete(sequence) })
+      sequences.add(sequence)
+      made.add(sequence)
+      return sequence
     },
     owns: (sequence) => made.has(sequence),
+    draftHead: (ids) => draftHeads.of(ids),
     logits: (ids, options = {}) => logits(model, ids, options),
     async dispose() {
       for (const sequence of sequences) sequence.dispose()
       chat?.dispose()
+      draftHeads.free()
       if (options.owned) await backend.dispose()
       else free()
     },

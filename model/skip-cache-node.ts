@@ -7,7 +7,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { ArgumentError, ModelFormatError } from '../engine/errors.ts'
 import { putInPlace } from './put-in-place-node.ts'
 
-/** Bytes. A set names each layer twice at most. */
+/** Bytes. A set names each layer twice at most, and the numbers beside it are bounded (skip-prior.ts). */
 const largestFile = 1_000_000
 
 /** The folder that what is kept goes into: it need not be there yet. */

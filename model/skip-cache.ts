@@ -5,7 +5,8 @@ import { readCached, writeCached } from '#skip-cache'
 import { ArgumentError, ModelFormatError } from '../engine/errors.ts'
 import { parseJson } from './load/json.ts'
 import { planSkip, type SkipSet } from './skip.ts'
-import { expectLayers, parseSkipFile, skipFormat } from './skip-file.ts'
+import { expectLayers, parseSkipEntry, type SkipEntry, skipFormat } from './skip-file.ts'
+import { parsePrior, type SkipPrior } from './skip-prior.ts'
 
 /** A model as skip sets know it. */
 export interface SkipOwner {
@@ -15,18 +16,18 @@ export interface SkipOwner {
 }
 
 /**
- * The set that is kept for a model, if there is one. Throws {@link ModelFormatError} naming the file, and what to do, where
+ * The set that is kept for a model, if there is one, with what is known of it. Throws {@link ModelFormatError} naming the file, and what to do, where
  * that is damaged, or names layers that the model does not have.
  */
-export async function cachedSkip(owner: SkipOwner): Promise<SkipSet | undefined> {
+export async function cachedSkip(owner: SkipOwner): Promise<SkipEntry | undefined> {
   if (owner.id === undefined) return undefined
   try {
     const file = await readCached(owner.id)
     if (!file) return undefined
     const { path: where, bytes } = file
     const { numHiddenLayers: layers } = owner.config
-    const skip = parseSkipFile(parseJson(bytes, where), { where, modelName: owner.name })
-    return expectLayers(skip, { where, layers })
+    const entry = parseSkipEntry(parseJson(bytes, where), { where, modelName: owner.name })
+    return expectLayers(entry, { where, layers })
   } catch (cause) {
     if (!(cause instanceof ModelFormatError)) throw cause
     const remedy = 'delete it, or keep a set anew (--save-skip; in code, saveSkip)'
@@ -34,22 +35,32 @@ export async function cachedSkip(owner: SkipOwner): Promise<SkipSet | undefined>
   }
 }
 
+/** What is written beside a set: what it costs and brings to draft with it, and anything else, which is not read again. */
+export type SkipDetails = SkipPrior & Readonly<Record<string, unknown>>
+
 /**
  * Keeps a skip set for a model, which `loadModel` finds then: `drafthorse/skip/ID.json` in the user's cache folder
  * (`XDG_CACHE_HOME`, or what the system has), or `skip/ID.json` in the folder that the environment variable
  * `DRAFTHORSE_CACHE` names. The file is there whole or not at all. `details` are written beside the set. Returns the file's
- * path. Throws {@link ArgumentError} for layers that the model does not have, and where there is no such folder.
+ * path. Throws {@link ArgumentError} for layers that the model does not have, for costs and survival that are none, and where
+ * there is no such folder.
  */
-export async function saveSkip(
-  owner: SkipOwner,
-  skip: SkipSet,
-  details: Readonly<Record<string, unknown>> = {},
-): Promise<string> {
+export async function saveSkip(owner: SkipOwner, skip: SkipSet, details: SkipDetails = {}): Promise<string> {
   const { id, name, config } = owner
   planSkip(skip, config.numHiddenLayers)
+  expectPrior(details)
   if (id === undefined) throw new ArgumentError(`${name} has no id to keep a skip set under`)
   const { attention, mlp } = skip
   const entry = name === 'format' ? 'model' : name // a file's other key is "format"
   const content = { format: skipFormat, [entry]: { ...details, id, attention, mlp } }
   return writeCached(id, `${JSON.stringify(content, null, 2)}\n`)
+}
+
+function expectPrior(details: SkipDetails): void {
+  try {
+    parsePrior(details, 'the details of the skip set')
+  } catch (cause) {
+    if (!(cause instanceof ModelFormatError)) throw cause
+    throw new ArgumentError(cause.message, { cause })
+  }
 }

@@ -120,6 +120,8 @@ export interface WeightsSummary {
   /** Number of tensors by the type that the file holds, in the words of its format, and by the type that runs. */
   readonly stored: Readonly<Partial<Record<string, number>>>
   readonly running: Readonly<Partial<Record<WeightDType, number>>>
+  /** The type in which most values run. */
+  readonly dtype: WeightDType
   /** Bytes of the weights that a pass reads whole, as they run: all, but for an embedding that is not the head as well. */
   readonly passBytes: number
 }
@@ -136,6 +138,7 @@ export function summarize(
   checkTensors(tensors, config)
   const stored: Partial<Record<string, number>> = {}
   const running: Partial<Record<WeightDType, number>> = {}
+  const values = new Map<WeightDType, number>()
   let [parameters, passBytes] = [0, 0]
   for (const name of tensorShapes(config).keys()) {
     const tensor = tensors.get(name)!
@@ -145,6 +148,7 @@ export function summarize(
     const held = tensor.storedAs ?? tensor.dtype
     stored[held] = (stored[held] ?? 0) + 1
     running[runs] = (running[runs] ?? 0) + 1
+    values.set(runs, (values.get(runs) ?? 0) + elementCount(tensor.shape))
   }
   if (dtype && !running[dtype]) {
     const { blockSize } = blockLayouts[dtype]
@@ -152,7 +156,8 @@ export function summarize(
       `no matrix of this model can run as ${dtype}, which packs ${blockSize} values along the last axis`,
     )
   }
-  return { parameters, stored, running, passBytes }
+  const [main] = [...values].reduce((most, each) => (each[1] > most[1] ? each : most))
+  return { parameters, stored, running, dtype: main, passBytes }
 }
 
 /** Told after each tensor: `loaded` of `total` are there, `tensor` the last of them. */

@@ -1,11 +1,3 @@
-// What drafting costs and brings, as it was measured before: where a policy starts from.
+// What drafting costs and brings, as it was measured before: where a policy starts from. It comes with a model's skip set.
 
-/** All costs are over those of a plain pass of one row. */
-export interface DraftCosts {
-  /** One draft pass of one row. */
-  readonly draft: number
-  /** `verify[m - 1]`: a pass of the full model over m rows; the first is 1. */
-  readonly verify: readonly number[]
-  /** `survival[k - 1]`: the share of rounds of which k drafted tokens are accepted, had there been as many. */
-  readonly survival: readonly number[]
-}
+export type { DraftCosts } from '../../model/draft-costs.ts'

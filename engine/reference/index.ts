@@ -98,6 +98,7 @@ async function open(): Promise<Backend<ReferenceTensor>> {
       passRows: 16,
       device: 'plain TypeScript on one thread',
       kind: 'software',
+      freeReads: true,
     },
     ops,
     upload,

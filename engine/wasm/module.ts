@@ -46,6 +46,7 @@ export function createModule(choose: () => Promise<Modules> = chooseModules): Wa
         passRows: 32,
         device: solo === undefined ? device : `${device}, for ${solo}`,
         kind: 'software',
+        freeReads: true,
       },
       onList({ barriers }) {
         counts.lists++

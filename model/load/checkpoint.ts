@@ -8,7 +8,8 @@ import { type LlamaConfig, parseConfig } from '../config.ts'
 import { modelId } from '../model-id.ts'
 import type { SkipSet } from '../skip.ts'
 import { cachedSkip } from '../skip-cache.ts'
-import { expectLayers, findSkipSet } from '../skip-file.ts'
+import { expectLayers, findSkipEntry, type SkipEntry } from '../skip-file.ts'
+import type { SkipPrior } from '../skip-prior.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer.ts'
 import { ggufChatSource, readChatSource } from './chat-template.ts'
 import { folderDocuments, ggufDocuments, type ModelDocuments } from './documents.ts'
@@ -59,6 +60,8 @@ export interface Checkpoint {
   readonly chat: ChatSource | undefined
   /** The set that is kept for this model in the user's cache folder, or the one in skip_layers.json beside the weights. */
   readonly skip: SkipSet | undefined
+  /** What is known of drafting with that set. */
+  readonly skipPrior?: SkipPrior | undefined
   /** Why the one in the cache folder cannot be read, so that `skip` is what stands beside the weights. */
   readonly skipProblem?: ModelFormatError
   /** The types in which it runs unasked, where more is known of it than what its file loses nothing in. */
@@ -93,11 +96,15 @@ async function open(files: ModelFiles): Promise<Checkpoint> {
     const id = files.isDistant ? undefined : await modelId(found.config, found.tensors)
     const kept = await cachedSkip({ ...found, id }).catch(asProblem)
     if (kept instanceof ModelFormatError) return { ...found, id, skipProblem: kept }
-    return { ...found, id, skip: kept ?? found.skip }
+    return kept ? { ...found, id, ...asSkip(kept) } : { ...found, id }
   } catch (error) {
     await found.close()
     throw error
   }
+}
+
+function asSkip(entry: SkipEntry | undefined): Pick<Checkpoint, 'skip' | 'skipPrior'> {
+  return { skip: entry?.skip, skipPrior: entry?.prior }
 }
 
 function asProblem(error: unknown): ModelFormatError {
@@ -149,7 +156,7 @@ async function openFolder(files: ModelFiles): Promise<Found> {
   const skip = await readSkip(files, config)
   const weights = await openWeights(files)
   const documents = () => folderDocuments(files, asObject(json, 'config.json'))
-  return { name: files.name, config, tokenizer, chat, skip, documents, ...weights }
+  return { name: files.name, config, tokenizer, chat, ...skip, documents, ...weights }
 }
 
 type OpenWeights = Pick<Checkpoint, 'format' | 'tensors' | 'close'>
@@ -217,7 +224,7 @@ async function openGgufModel(files: ModelFiles, file: string): Promise<Found> {
     }
     const close = () => source.close()
     const texts = { tokenizer, unknownTokenizer: unknown, chat }
-    return { name: files.name, format: 'gguf', config, tensors, ...texts, skip, gguf, documents, close }
+    return { name: files.name, format: 'gguf', config, tensors, ...texts, ...skip, gguf, documents, close }
   } catch (error) {
     await source.close()
     throw error
@@ -246,20 +253,23 @@ async function openLlama2cModel(files: ModelFiles, file: string): Promise<Found>
     for (const [name, tensor] of stored) tensors.set(name, { ...tensor, dtype: 'f32' })
     const documents = async () => ({ config: configJson, generationConfig: undefined, tokenizer: content })
     const close = () => source.close()
-    return { name: files.name, format: 'llama2c', config, tensors, tokenizer, chat, skip, documents, close }
+    return { name: files.name, format: 'llama2c', config, tensors, tokenizer, chat, ...skip, documents, close }
   } catch (error) {
     await source.close()
     throw error
   }
 }
 
-async function readSkip(files: ModelFiles, { numHiddenLayers }: LlamaConfig): Promise<SkipSet | undefined> {
+async function readSkip(
+  files: ModelFiles,
+  { numHiddenLayers }: LlamaConfig,
+): Promise<Pick<Checkpoint, 'skip' | 'skipPrior'>> {
   const path = 'skip_layers.json'
   const json = await readJson(files, path)
-  if (json === undefined) return undefined
+  if (json === undefined) return asSkip(undefined)
   const where = `${path} of "${files.name}"`
-  const skip = findSkipSet(json, { where, modelName: files.name })
-  return skip && expectLayers(skip, { where, layers: numHiddenLayers })
+  const entry = findSkipEntry(json, { where, modelName: files.name })
+  return asSkip(entry && expectLayers(entry, { where, layers: numHiddenLayers }))
 }
 
 async function firstOf(files: ModelFiles, paths: readonly string[]): Promise<string | undefined> {

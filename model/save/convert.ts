@@ -221,7 +221,7 @@ const typeNames: Readonly<Partial<Record<StoredDType, string>>> = { f32: 'float3
 /** What stands beside the weights in Hugging Face's layout. */
 async function writeDocuments(
   sink: ModelSink,
-  { skip, chat, config: { modelType } }: Checkpoint,
+  { skip, skipPrior, chat, config: { modelType } }: Checkpoint,
   { documents, dtype }: { documents: ModelDocuments; dtype: StoredDType },
 ): Promise<void> {
   const { config, generationConfig, tokenizer } = documents
@@ -232,7 +232,7 @@ async function writeDocuments(
     'generation_config.json': generationConfig,
     'tokenizer.json': tokenizer?.json,
     'tokenizer_config.json': tokenizer && withTemplates(tokenizer.config, chat),
-    'skip_layers.json': skip && { format: skipFormat, [sink.name]: skip },
+    'skip_layers.json': skip && { format: skipFormat, [sink.name]: { ...skip, ...skipPrior } },
   }
   for (const [path, content] of Object.entries(contents)) {
     if (content !== undefined) await writeWhole(sink, path, `${JSON.stringify(content, null, 2)}\n`)

@@ -30,8 +30,9 @@ for (const threads of [1, 2, 3]) {
       })
     }
 
-    it('has the threads that were asked for, promises row invariance and runs every weight type', () => {
+    it('has the threads that were asked for, promises row invariance, reads for nothing and runs every weight type', () => {
       assert.equal(backend.capabilities.threads, threads)
+      assert.equal(backend.capabilities.freeReads, true)
       assert.equal(backend.capabilities.rowInvariant, true)
       assert.deepEqual([...backend.capabilities.dtypes].sort(), ['bf16', 'f32', 'q4_0', 'q4_1', 'q8_0'])
     })

@@ -133,6 +133,7 @@ describe('withOps', () => {
     assert.equal(doubled.name, 'reference with swiglu replaced')
     const backend = await openBackend(doubled)
     assert.equal(backend.name, 'reference with swiglu replaced')
+    assert.equal(backend.capabilities.freeReads, true)
     const spec = { shape: [1, 2], dtype: 'f32' } as const
     const x = backend.upload(Float32Array.of(3, 4), spec)
     const out = backend.upload(new Float32Array(2), spec)

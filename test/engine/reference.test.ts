@@ -12,15 +12,16 @@ describe('the reference backend', () => {
   const ones = (...shape: number[]): Tensor =>
     backend.upload(new Float32Array(shape.reduce((a, b) => a * b)).fill(1), { shape, dtype: 'f32' })
 
-  it('says what it is: row-invariant, on one thread, in software', () => {
-    const { rowInvariant, threads, kind, dtypes } = backend.capabilities
+  it('says what it is: row-invariant, on one thread, in software, with results at hand', () => {
+    const { rowInvariant, threads, kind, dtypes, freeReads } = backend.capabilities
     assert.deepEqual(
-      { rowInvariant, threads, kind, dtypes },
+      { rowInvariant, threads, kind, dtypes, freeReads },
       {
         rowInvariant: true,
         threads: 1,
         kind: 'software',
         dtypes: ['f32', 'bf16', 'q8_0', 'q4_0', 'q4_1'],
+        freeReads: true,
       },
     )
   })

@@ -77,6 +77,31 @@ describe('skip sets in the cache folder', () => {
     }
   })
 
+  it('keep what drafting with them costs and brings, but nothing that is no such thing', async () => {
+    const model = await owner()
+    const prior = {
+      costs: [{ backend: 'reference', dtype: 'f32', threads: 1, draft: 0.5, verify: [1, 1.25] }],
+      survival: [0.875, 0.75],
+    }
+    const path = await saveSkip(model, skip, { ...prior, acceptanceRate: 0.9 })
+    await using loaded = await loadModel(folderOf('qwen2'), { backend: 'reference', dtype: 'f32' })
+    assert.deepEqual([loaded.skip, loaded.skipPrior], [skip, prior])
+    assert.deepEqual(loaded.draftCosts, { draft: 0.5, verify: [1, 1.25], survival: [0.875, 0.75] })
+    const before = await readFile(path, 'utf8')
+    await fails(
+      () => saveSkip(model, skip, { survival: [0.5, 0.75] }),
+      'ERR_ARGUMENT',
+      /details.*"survival"\[1\] is 0\.75/,
+    )
+    const costs = [{ ...prior.costs[0]!, verify: [] }]
+    await fails(() => saveSkip(model, skip, { costs }), 'ERR_ARGUMENT', /"costs\[0\]": "verify" has 0/)
+    assert.equal(await readFile(path, 'utf8'), before)
+    await writeFile(path, before.replace('0.875', '8.75'))
+    await using broken = await loadModel(folderOf('qwen2'), { backend: 'reference' })
+    await fails(async () => broken.draftCosts, 'ERR_MODEL_FORMAT', /"survival"\[0\] is 8\.75.*; delete it, or/)
+    await fails(async () => broken.skipPrior, 'ERR_MODEL_FORMAT', /"survival"/)
+  })
+
   const damaged: Record<string, [content: string, message: RegExp]> = {
     'that is no JSON': ['{"qwen2"', /is not JSON/],
     'of another version': ['{"format": "drafthorse/skip@9"}', /"drafthorse\/skip@9"; this version reads/],

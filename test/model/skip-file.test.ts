@@ -1,7 +1,7 @@
 // Skip files: the paper's form, this package's, and what is refused.
 import assert from 'node:assert/strict'
 import { ModelFormatError } from '../../engine/errors.ts'
-import { findSkipSet, parseSkipFile } from '../../model/skip-file.ts'
+import { findSkipEntry, parseSkipEntry, parseSkipFile } from '../../model/skip-file.ts'
 
 const set = { attention: [3, 5], mlp: [4] }
 const at = { where: 'skip_layers.json', modelName: 'tiny' }
@@ -34,10 +34,10 @@ describe('parseSkipFile', () => {
     assert.deepEqual(parseSkipFile({ attention: [5, 3, 5], mlp: [] }, at), { attention: [3, 5], mlp: [] })
   })
 
-  it('lists the names when none fits, which findSkipSet does not take for an error', () => {
+  it('lists the names when none fits, which findSkipEntry does not take for an error', () => {
     refused({ a: set, b: set }, /"tiny"/, /"a", "b"/)
     refused({}, /none at all/)
-    assert.equal(findSkipSet({ a: set, b: set }, at), undefined)
+    assert.equal(findSkipEntry({ a: set, b: set }, at), undefined)
   })
 
   it('refuses other formats, other values and names that only look like entries', () => {
@@ -50,5 +50,61 @@ describe('parseSkipFile', () => {
       refused({ tiny: { attention: [0, bad], mlp: [] } }, /"attention" names the layer/)
     assert.throws(() => parseSkipFile({ a: set, b: set }, { ...at, modelName: '__proto__' }), ModelFormatError)
     assert.throws(() => parseSkipFile({ a: set, b: set }, { ...at, modelName: 'toString' }), ModelFormatError)
+  })
+})
+
+describe('what a skip file knows of a set', () => {
+  const one = { backend: 'wasm', dtype: 'q8_0', threads: 2, draft: 0.25, verify: [1, 1.5, 1.75] }
+  const prior = { costs: [one], survival: [0.875, 0.5, 0.5, 0] }
+
+  it('is costs and survival beside the layers, in an entry or a set by itself, without what else stands there', () => {
+    assert.deepEqual(parseSkipEntry({ tiny: { ...set, ...prior, note: 'x' } }, at), { skip: set, prior })
+    assert.deepEqual(parseSkipEntry({ ...set, ...prior }, at), { skip: set, prior })
+    assert.deepEqual(parseSkipEntry({ tiny: { ...set, costs: [{ ...one, device: 'x' }] } }, at).prior, { costs: [one] })
+    assert.deepEqual(parseSkipEntry({ tiny: { ...set, survival: [1] } }, at).prior, { survival: [1] })
+    assert.deepEqual(parseSkipEntry({ tiny: set }, at), { skip: set })
+    assert.deepEqual(parseSkipFile({ tiny: { ...set, ...prior } }, at), set)
+  })
+
+  const wrong: Record<string, [costs: unknown, message: RegExp]> = {
+    'no list': ['many', /"costs" is "many"; expected a list/],
+    none: [[], /"costs" has 0 costs; expected 1 to 64/],
+    'too many': [Array.from({ length: 65 }, (_, i) => ({ ...one, threads: i + 1 })), /"costs" has 65/],
+    'no objects': [[one, 3], /"costs\[1\]" is 3; expected a JSON object/],
+    'of no backend': [[{ ...one, backend: undefined }], /"costs\[0\]": "backend" is missing/],
+    'of a type without a name': [[{ ...one, dtype: '' }], /"dtype" is ""/],
+    'with names past all measure': [
+      [{ ...one, dtype: 'x'.repeat(201) }],
+      /"dtype" is "x+…; expected a name of 1 to 200/,
+    ],
+    'of no threads': [[{ ...one, threads: 0 }], /"threads" is 0; expected a whole number from 1/],
+    'of parts of threads': [[{ ...one, threads: 1.5 }], /"threads" is 1\.5/],
+    'with a draft for nothing': [[{ ...one, draft: 0 }], /"draft" is 0; expected a number above 0/],
+    'with a draft that is no number': [[{ ...one, draft: '0.5' }], /"draft" is "0\.5"/],
+    'with an endless draft': [[{ ...one, draft: JSON.parse('1e999') }], /"draft" is null/],
+    'without verification': [[{ ...one, verify: undefined }], /"costs\[0\]": "verify" is missing/],
+    'with verification of nothing': [[{ ...one, verify: [] }], /"verify" has 0 numbers; expected 1 to 256/],
+    'with more than is verified': [[{ ...one, verify: new Array(257).fill(1) }], /"verify" has 257/],
+    'with verification in milliseconds': [[{ ...one, verify: [7, 9] }], /"verify" begins with 7; expected 1/],
+    'with negative verification': [[{ ...one, verify: [1, -2] }], /"verify"\[1\] is -2/],
+    twice: [[one, { ...one, draft: 0.5 }], /"costs\[1\]" is a second one of wasm, q8_0, 2 threads/],
+  }
+  for (const [what, [costs, message]] of Object.entries(wrong)) {
+    it(`is refused where the costs are ${what}`, () => refused({ tiny: { ...set, costs } }, /"tiny"/, message))
+  }
+
+  it('is refused where survival is no list of shares that do not grow', () => {
+    for (const [survival, message] of [
+      [0.5, /"survival" is 0\.5; expected a list/],
+      [null, /"survival" is null/],
+      [[], /"survival" has 0 shares; expected 1 to 256/],
+      [new Array(257).fill(1), /"survival" has 257/],
+      [[1.5], /"survival"\[0\] is 1\.5; expected a share from 0 to 1/],
+      [[0.5, -0.5], /"survival"\[1\] is -0\.5/],
+      [[0.5, 0.75], /"survival"\[1\] is 0\.75; expected a share from 0 to the one before it, 0\.5/],
+      [['1'], /"survival"\[0\] is "1"/],
+    ] as const) {
+      refused({ tiny: { ...set, survival } }, /"tiny"/, message)
+    }
   })
 })
