@@ -1,6 +1,7 @@
 // Decoding: generation, and the parts that it is made of.
 
 export { acceptEqual } from './accept/equality.ts'
+export { cascade } from './draft/cascade.ts'
 export type {
   CascadeDraft,
   Draft,
@@ -14,6 +15,7 @@ export type {
   ProposeSession,
   SingleDraft,
 } from './draft/draft.ts'
+export { type PromptLookupOptions, promptLookup } from './draft/prompt-lookup.ts'
 export { skipLayers } from './draft/skip-layers.ts'
 export type { DraftCosts } from './draft-length/draft-costs.ts'
 export type {
