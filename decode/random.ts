@@ -3,8 +3,12 @@
 
 import { log } from './elementary.ts'
 
-/** What the randomness is for; streams of one seed have nothing to do with each other. */
-export const streams = { sample: 0 } as const
+/**
+ * What the randomness is for; streams of one seed have nothing to do with each other. From `draft` on each round of a generation
+ * has its own: drafts at a position may be drawn, and discarded, in one round after the other. What the other streams draw at a
+ * position is always committed, so they meet each only once.
+ */
+export const streams = { sample: 0, accept: 1, residual: 2, draft: 3 } as const
 
 /** The noise of all tokens at one position. */
 export interface Noise {
@@ -29,6 +33,12 @@ export function noiseAt(seed: number, stream: number, position: number): Noise {
 /** Of the uniform `1 - (bits + 1/2) / 2^32`, which is neither 0 nor 1. */
 export function gumbelOf(bits: number): number {
   return -log(-log(1 - (bits + 0.5) / 2 ** 32))
+}
+
+/** A number from 0 to below 1, of 53 random bits; for streams that draw one number at a position and no noise. */
+export function uniformAt(seed: number, stream: number, position: number): number {
+  const { bits } = noiseAt(seed, stream, position)
+  return ((bits(0) >>> 5) * 2 ** 26 + (bits(1) >>> 6)) / 2 ** 53
 }
 
 /** Every bit of a 32-bit word depends on all bits of another (constants by Chris Wellons' search for the least bias). */

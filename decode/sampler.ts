@@ -3,7 +3,8 @@
 
 import { ArgumentError, NumericError } from '../engine/errors.ts'
 import { expectOptions } from '../engine/options.ts'
-import { exp, log } from './elementary.ts'
+import { type Cut, type CutRoom, cutOf, isKept } from './cut.ts'
+import { exp } from './elementary.ts'
 import { gumbelOf, type Noise, noiseAt, streams } from './random.ts'
 
 export interface SamplingOptions {
@@ -76,9 +77,31 @@ export interface Sampler {
   readonly milliseconds: number
 }
 
-export function createSampler(sampling: Sampling, { vocabSize, seed }: { vocabSize: number; seed: number }): Sampler {
-  const scores = new Float64Array(vocabSize)
-  const room = createRoom(vocabSize)
+/** Memory for one row of logits at a time, `[vocabSize]` each: what takes its turn with it may share it. */
+export interface SamplingRoom extends CutRoom {
+  readonly scores: Float64Array
+}
+
+export function createSamplingRoom(vocabSize: number): SamplingRoom {
+  return {
+    scores: new Float64Array(vocabSize),
+    candidates: new Int32Array(vocabSize),
+    values: new Float64Array(vocabSize),
+  }
+}
+
+export interface SamplerOptions {
+  readonly vocabSize: number
+  readonly seed: number
+  /** Default: memory of its own. */
+  readonly room?: SamplingRoom | undefined
+}
+
+export function createSampler(
+  sampling: Sampling,
+  { vocabSize, seed, room = createSamplingRoom(vocabSize) }: SamplerOptions,
+): Sampler {
+  const { scores } = room
   let milliseconds = 0
 
   function choose(logits: ArrayLike<number>, history: readonly number[]): number {
@@ -115,22 +138,36 @@ export function distribution(
   const sampling = planSampling(options, length)
   const stranger = history.find((id) => !(Number.isSafeInteger(id) && id >= 0 && id < length))
   expect('a token of the history', stranger, `an id up to ${length - 1}`, stranger === undefined)
-  const scores = new Float64Array(length)
   const out = new Float64Array(length)
+  const total = weigh(out, logits, { sampling, history, room: createSamplingRoom(length) })
+  for (let id = 0; id < length; id++) out[id]! /= total
+  return out
+}
+
+/**
+ * The probabilities that sampling draws from, each times the sum that is returned, into `out [vocabSize]`. Throws
+ * {@link NumericError} as {@link Sampler} does.
+ */
+export function weigh(
+  out: Float64Array,
+  logits: ArrayLike<number>,
+  { sampling, history, room }: { sampling: Sampling; history: readonly number[]; room: SamplingRoom },
+): number {
+  const { scores } = room
   const top = score(scores, logits, sampling, history)
+  out.fill(0)
   if (sampling.temperature === 0) {
     out[top] = 1
-    return out
+    return 1
   }
-  const cut = cutOf(scores, top, sampling, createRoom(length))
+  const cut = cutOf(scores, top, sampling, room)
   let total = 0
-  for (let id = 0; id < length; id++) {
+  for (let id = 0; id < scores.length; id++) {
     if (!isKept(cut, scores[id]!, id)) continue
     out[id] = exp(scores[id]! - scores[top]!)
     total += out[id]!
   }
-  for (let id = 0; id < length; id++) out[id]! /= total
-  return out
+  return total
 }
 
 /** Logits after bias, penalty and temperature; returns the largest, the lowest id on ties. */
@@ -162,109 +199,6 @@ function score(
   throw new NumericError(
     `the largest of ${scores.length} logits is ${Number.isNaN(sum) ? Number.NaN : largest}; are the weights damaged, or all tokens banned?`,
   )
-}
-
-/** Where likelihood is cut off: scores above stay, and of equal ones those of ids up to `id`. */
-interface Cut {
-  readonly score: number
-  readonly id: number
-}
-
-function isKept(cut: Cut, score: number, id: number): boolean {
-  return score > cut.score || (score === cut.score && id <= cut.id)
-}
-
-/** Memory for the search of a cut. */
-interface Room {
-  readonly candidates: Int32Array
-  readonly values: Float64Array
-}
-
-function createRoom(vocabSize: number): Room {
-  return { candidates: new Int32Array(vocabSize), values: new Float64Array(vocabSize) }
-}
-
-/** What top-k, then top-p, and then min-p leave. */
-function cutOf(scores: Float64Array, top: number, { topK, topP, minP }: Sampling, room: Room): Cut {
-  const largest = scores[top]!
-  const all = Number.POSITIVE_INFINITY
-  const among = topK > 0 && topK < scores.length ? kthLargest(scores, topK, room.values) : Number.NEGATIVE_INFINITY
-  const cut = topP < 1 ? nucleus(scores, { largest, among, topP, room }) : { score: among, id: all }
-  const least = minP > 0 ? largest + log(minP) : Number.NEGATIVE_INFINITY
-  return least > cut.score ? { score: least, id: all } : cut
-}
-
-/** Keeps up to twice as many of the largest as are asked for, so that few are ever sorted. */
-function kthLargest(scores: Float64Array, k: number, values: Float64Array): number {
-  const most = Math.min(2 * k, scores.length)
-  let [count, least] = [0, Number.NEGATIVE_INFINITY]
-  const shrink = (): void => {
-    const sorted = values.subarray(0, count).sort()
-    sorted.copyWithin(0, count - k)
-    count = k
-    least = sorted[0]!
-  }
-  for (let id = 0; id < scores.length; id++) {
-    if (!(scores[id]! > least)) continue
-    values[count++] = scores[id]!
-    if (count === most) shrink()
-  }
-  if (count > k) shrink()
-  return count < k ? Number.NEGATIVE_INFINITY : values.subarray(0, k).reduce((a, b) => Math.min(a, b))
-}
-
-/** Below this share of the largest, `e^-32`, probabilities do not show in the sum of all. */
-const unseen = -32
-
-/** The cut of top-p, among tokens whose score is at least `among`. */
-function nucleus(
-  scores: Float64Array,
-  { largest, among, topP, room }: { largest: number; among: number; topP: number; room: Room },
-): Cut {
-  const { candidates, values: weights } = room
-  let total = 0
-  for (let id = 0; id < scores.length; id++) {
-    const below = scores[id]! - largest
-    const weight = scores[id]! < among || below < unseen ? 0 : exp(below)
-    weights[id] = weight
-    total += weight
-  }
-  // All that are lighter than this have at most 1 - topP together.
-  const light = ((1 - topP) * total) / scores.length
-  let count = 0
-  for (let id = 0; id < scores.length; id++) if (weights[id]! > light) candidates[count++] = id
-  return heaviest(scores, { candidates: candidates.subarray(0, count), weights, mass: topP * total })
-}
-
-/** The last of the fewest most likely candidates that have this mass together; found by halves, as quicksort makes them. */
-function heaviest(
-  scores: Float64Array,
-  { candidates, weights, mass }: { candidates: Int32Array; weights: Float64Array; mass: number },
-): Cut {
-  let [from, to, missing] = [0, candidates.length, mass]
-  while (to - from > 1) {
-    const middle = (from + to) >> 1
-    const pivot = candidates[middle]!
-    candidates[middle] = candidates[to - 1]!
-    let [at, above] = [from, 0]
-    for (let i = from; i < to - 1; i++) {
-      const id = candidates[i]!
-      if (scores[id]! < scores[pivot]! || (scores[id] === scores[pivot] && id > pivot)) continue
-      candidates[i] = candidates[at]!
-      candidates[at++] = id
-      above += weights[id]!
-    }
-    candidates[to - 1] = candidates[at]!
-    candidates[at] = pivot
-    if (above >= missing) to = at
-    else {
-      missing -= above + weights[pivot]!
-      from = at + 1
-      if (missing <= 0) to = from
-    }
-  }
-  const id = candidates[to - 1]!
-  return { score: scores[id]!, id }
 }
 
 /** Gumbel noise is below this. */
