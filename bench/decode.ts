@@ -10,11 +10,13 @@ import type { Model } from '../model/load-model.ts'
 import { tensorShapes } from '../model/weights.ts'
 import { type PassCost, passCosts } from './pass-cost.ts'
 
+type DraftLengthName = 'threshold' | 'adaptive' | 'cost-model'
+
 export interface DecodeBenchOptions {
   readonly prompts: readonly string[]
   readonly maxNewTokens: number
   /** Draft lengths to compare with plain decoding. */
-  readonly draftLengths: readonly (number | 'threshold')[]
+  readonly draftLengths: readonly (number | DraftLengthName)[]
   /** Rows of a pass for which T(m) is measured; the first is 1. */
   readonly rows: readonly number[]
   /** Tokens of the prompt with which prefill is measured. */
@@ -26,7 +28,7 @@ export interface DecodeBenchOptions {
 /** One way of decoding. */
 export interface DecodeRow {
   /** 0: plain. */
-  readonly draftLength: number | 'threshold'
+  readonly draftLength: number | DraftLengthName
   readonly tokensPerSecond: Spread
   /** Over plain decoding, prompt by prompt. */
   readonly speedup: Spread
@@ -57,7 +59,7 @@ export async function benchDecode(model: Model, options: DecodeBenchOptions): Pr
   const { prompts, maxNewTokens, draftLengths, rows, promptTokens, signal, onProgress } = options
   const turn = createTurn(signal)
   const results = new Map<string, GenerationResult[]>()
-  const side = (draftLength: number | 'threshold'): Side => ({
+  const side = (draftLength: number | DraftLengthName): Side => ({
     name: `${draftLength}`,
     async run(prompt) {
       const settings = draftLength === 0 ? { draft: 'none' as const } : { draft: 'skip' as const, draftLength }

@@ -1,11 +1,12 @@
 // A conversation with a model: what was said so far, and the cache that holds it from turn to turn.
 
 import type { GenerationResult } from '../decode/events.ts'
+import { generate } from '../decode/generate.ts'
+import type { GenerateOptions } from '../decode/options.ts'
 import type { GenerationStream } from '../decode/stream.ts'
 import { ArgumentError } from '../engine/errors.ts'
 import type { ChatMessage } from '../model/chat.ts'
 import type { Model } from '../model/load-model.ts'
-import { type DecodingOptions, generate } from './interim.ts'
 
 export interface Conversation {
   readonly messages: readonly ChatMessage[]
@@ -30,7 +31,7 @@ export interface ConversationOptions {
   readonly system?: string | undefined
   /** The name of the chat template. */
   readonly template?: string | undefined
-  readonly settings: DecodingOptions
+  readonly settings: GenerateOptions
 }
 
 /** What a transcript says it is. */

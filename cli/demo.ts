@@ -5,7 +5,6 @@ import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
 import { ArgumentError } from '../engine/errors.ts'
 import type { Model } from '../model/load-model.ts'
-import { lengthForNow } from './interim.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
 import {
   addModelOptions,
@@ -68,7 +67,7 @@ async function run(options: Options, signal: AbortSignal): Promise<number> {
   )
   const speculative = await tell(model, prompt, {
     quiet,
-    settings: { draft: 'skip', draftLength: lengthForNow(draftLength), maxNewTokens, signal },
+    settings: { draft: 'skip', draftLength: draftLength, maxNewTokens, signal },
   })
   if (speculative.finishReason === 'aborted') return interruptedExit
 

@@ -2,8 +2,8 @@
 
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
+import type { GenerateOptions } from '../decode/options.ts'
 import { ArgumentError, NotFoundError } from '../engine/errors.ts'
-import type { DecodingOptions } from './interim.ts'
 import { type DraftLengthOption, decimal, draftLengthOption, wholeNumber } from './model-options.ts'
 
 export interface DraftOptions {
@@ -42,7 +42,7 @@ export function addDraftOptions(command: Command): Command {
 }
 
 /** What `generate` takes of them. Throws {@link ArgumentError}, {@link NotFoundError}. */
-export async function readDrafting(options: DraftOptions): Promise<DecodingOptions> {
+export async function readDrafting(options: DraftOptions): Promise<GenerateOptions> {
   const { draft, draftLength, exitLayer, accept, draftTemperature, prefixReuse } = options
   return {
     draft,
@@ -58,7 +58,7 @@ export async function readDrafting(options: DraftOptions): Promise<DecodingOptio
 async function readVocabulary({
   draftVocabulary: size,
   draftVocabularyText: file,
-}: DraftOptions): Promise<DecodingOptions['draftVocabulary']> {
+}: DraftOptions): Promise<GenerateOptions['draftVocabulary']> {
   if (file === undefined) return size === undefined ? undefined : { size }
   if (size === undefined) {
     throw new ArgumentError('--draft-vocabulary-text names a text to count in; say how many: --draft-vocabulary 8000')

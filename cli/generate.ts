@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises'
 import { text as readAll } from 'node:stream/consumers'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { GenerationResult } from '../decode/events.ts'
+import { generate } from '../decode/generate.ts'
+import type { GenerateOptions } from '../decode/options.ts'
 import { ArgumentError, NotFoundError } from '../engine/errors.ts'
 import type { SpecialTokens } from '../model/codec.ts'
 import { parseJson } from '../model/load/json.ts'
@@ -11,7 +13,6 @@ import type { Model } from '../model/load-model.ts'
 import type { SkipSet } from '../model/skip.ts'
 import { saveSkip } from '../model/skip-cache.ts'
 import { parseSkipFile } from '../model/skip-file.ts'
-import { type DecodingOptions, generate } from './interim.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
 import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from './model-options.ts'
 import { printStats, printStream } from './print-stream.ts'
@@ -81,7 +82,7 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
   const ids = typeof input === 'string' ? model.tokenizer.encode(input, { specialTokens }) : input
   const skip = await readSkip(model, options)
   if (options.saveSkip) await keepSkip(model, skip)
-  const settings: DecodingOptions = {
+  const settings: GenerateOptions = {
     ...(await readSampling(options)),
     maxNewTokens: options.maxNewTokens,
     skip,
@@ -110,9 +111,9 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
 }
 
 /** What the first line of a trace says; of a text that words are counted in, how long it is. */
-function aboutTrace({ name, backend, summary }: Model, settings: DecodingOptions, promptTokens: number): object {
+function aboutTrace({ name, backend, summary }: Model, settings: GenerateOptions, promptTokens: number): object {
   const { draftVocabulary: head, ...options } = settings
-  const draftVocabulary = head && { size: head.size, textLength: head.text?.length }
+  const draftVocabulary = typeof head === 'object' ? { size: head.size, textLength: head.text?.length } : head
   const { threads } = backend.capabilities
   const running = { backend: backend.name, threads, running: summary.running }
   return { model: name, ...running, promptTokens, options: { ...options, draftVocabulary } }

@@ -1,9 +1,9 @@
 // How tokens are drafted and chosen: the options of every command that continues what it is given.
 
 import type { Command } from 'commander'
+import type { GenerateOptions } from '../decode/options.ts'
 import { addDraftOptions, type DraftOptions, readDrafting } from './draft-options.ts'
 import { idleOptions } from './idle-options.ts'
-import type { DecodingOptions } from './interim.ts'
 import { decimal, wholeNumber } from './model-options.ts'
 
 export interface SamplingOptions extends DraftOptions {
@@ -29,7 +29,7 @@ export function addSamplingOptions(command: Command): Command {
  * What `generate` takes of them. Options that do nothing beside the others are named on standard error. Throws
  * `ArgumentError` and `NotFoundError` for a draft vocabulary that cannot be read.
  */
-export async function readSampling(options: SamplingOptions): Promise<DecodingOptions> {
+export async function readSampling(options: SamplingOptions): Promise<GenerateOptions> {
   const { temperature, topK, topP, minP, repetitionPenalty, seed } = options
   const drafting = await readDrafting(options)
   for (const line of idleOptions(options)) process.stderr.write(`${line}\n`)

@@ -1,12 +1,13 @@
 // All figures of a generation as tables: what `--stats` shows.
 
+import type { GenerationResult } from '../decode/events.ts'
+import type { GenerationStats } from '../decode/stats.ts'
 import { acceptedHistogram, type BarStyle } from './histogram.ts'
-import type { ReportedResult, ReportedStats } from './interim.ts'
 import { describeSkip, percent } from './summary.ts'
 import { formatTable } from './table.ts'
 
 /** The tables, with an empty line between them and none at the end: what was done, by which draft, and where the time went. */
-export function statsReport({ finishReason, stats }: ReportedResult, style: BarStyle): string {
+export function statsReport({ finishReason, stats }: GenerationResult, style: BarStyle): string {
   const { newTokens, draftedTokens, acceptedByRound } = stats
   const title = [{ title: 'generation' }, { title: `${newTokens} tokens (${finishReason})` }]
   const parts = [formatTable(title, facts(stats)), ...byDraft(stats), times(stats)]
@@ -14,7 +15,7 @@ export function statsReport({ finishReason, stats }: ReportedResult, style: BarS
   return parts.join('\n\n')
 }
 
-function facts(stats: ReportedStats): [what: string, figure: string][] {
+function facts(stats: GenerationStats): [what: string, figure: string][] {
   const { draft, draftLength, skip, seed, promptTokens, reusedTokens, newTokens, rounds } = stats
   const cached = reusedTokens > 0 ? `, ${reusedTokens} of them cached` : ''
   const rows: [string, string | undefined][] = [
@@ -32,7 +33,7 @@ function facts(stats: ReportedStats): [what: string, figure: string][] {
   return rows.flatMap(([what, figure]) => (figure === undefined ? [] : [[what, figure]]))
 }
 
-function draftFacts({ draft, ...stats }: ReportedStats): [what: string, figure: string][] {
+function draftFacts({ draft, ...stats }: GenerationStats): [what: string, figure: string][] {
   if (draft === 'none') return []
   const { draftPasses, draftedTokens, acceptedTokens } = stats
   return [
@@ -42,7 +43,7 @@ function draftFacts({ draft, ...stats }: ReportedStats): [what: string, figure: 
   ]
 }
 
-function speedup({ draft, speedup }: ReportedStats): string | undefined {
+function speedup({ draft, speedup }: GenerationStats): string | undefined {
   if (draft === 'none') return undefined
   const { predicted, measured } = speedup ?? {}
   const known = [
@@ -53,7 +54,7 @@ function speedup({ draft, speedup }: ReportedStats): string | undefined {
 }
 
 /** What each draft brought, and how many rounds were plain steps; nothing where nobody drafts. */
-function byDraft({ drafts = {}, rounds }: ReportedStats): string[] {
+function byDraft({ drafts = {}, rounds }: GenerationStats): string[] {
   const sources = Object.entries(drafts)
   if (sources.length === 0) return []
   const plain = sources.reduce((left, [, draft]) => left - draft.rounds, rounds)
@@ -76,7 +77,7 @@ function byDraft({ drafts = {}, rounds }: ReportedStats): string[] {
 }
 
 /** Choosing tokens is part of drafting and verifying, and so stands apart from their sum. */
-function times({ draft: drafter, milliseconds, rounds }: ReportedStats): string {
+function times({ draft: drafter, milliseconds, rounds }: GenerationStats): string {
   const { prefill, decode, draft, verify, sample } = milliseconds
   const rows: (readonly [what: string, ms: number, isRound: boolean])[] = [
     ['prefill', prefill, false],

@@ -3,8 +3,8 @@
 import { ftruncateSync, writeFileSync } from 'node:fs'
 import { type FileHandle, open, rm, stat } from 'node:fs/promises'
 import type { FinishReason } from '../decode/events.ts'
+import type { GenerationStats, RoundTrace } from '../decode/stats.ts'
 import { ArgumentError } from '../engine/errors.ts'
-import type { ReportedStats, RoundTrace } from './interim.ts'
 
 /** What the first line of a trace says it is. */
 export const traceFormat = 'drafthorse/trace@1'
@@ -23,7 +23,7 @@ export interface Trace extends AsyncDisposable {
 }
 
 export type TraceEnd =
-  | { readonly finishReason: FinishReason; readonly stats: ReportedStats }
+  | { readonly finishReason: FinishReason; readonly stats: GenerationStats }
   /** What the generation threw; written only where something is already. */
   | { readonly error: unknown }
 

@@ -1,6 +1,9 @@
 // Decoding: generation, and the parts that it is made of.
 
-export { acceptEqual } from './accept/equality.ts'
+export type { Acceptance, VerifiedRound } from './accept/acceptance.ts'
+export { acceptByEquality, acceptEqual } from './accept/equality.ts'
+export { acceptByRejection, type RejectionOptions } from './accept/rejection.ts'
+export { type BatchEvent, type BatchOptions, type BatchPrompt, type BatchStream, generateBatch } from './batch.ts'
 export { cascade } from './draft/cascade.ts'
 export type {
   CascadeDraft,
@@ -16,7 +19,7 @@ export type {
   SingleDraft,
 } from './draft/draft.ts'
 export { type PromptLookupOptions, promptLookup } from './draft/prompt-lookup.ts'
-export { skipLayers } from './draft/skip-layers.ts'
+export { type SkipLayersOptions, skipLayers } from './draft/skip-layers.ts'
 export type { DraftCosts } from './draft-length/draft-costs.ts'
 export type {
   DraftAsk,
@@ -29,10 +32,11 @@ export type {
 } from './draft-length/draft-length.ts'
 export { fixedLength } from './draft-length/fixed.ts'
 export { type ThresholdOptions, threshold } from './draft-length/threshold.ts'
+export type { DraftOptions } from './draft-options.ts'
 export type { FinishReason, GenerationEvent, GenerationResult } from './events.ts'
 export { generate } from './generate.ts'
-export type { GenerateOptions } from './options.ts'
+export type { GenerateOptions, TextOptions } from './options.ts'
 export { distribution, type Sampler, type SamplingOptions } from './sampler.ts'
-export type { GenerationStats } from './stats.ts'
+export type { DraftStats, GenerationStats, RoundTrace } from './stats.ts'
 export type { GenerationStream } from './stream.ts'
 export { interleave, pairedRatio, type Side, type Spread, spread, type TimingOptions } from './timing.ts'

@@ -1,96 +1,95 @@
-// Self-speculative decoding (Zhang et al. 2024, algorithm 2): draft, verify all drafts in one pass, keep what the model
-// itself would have chosen. By row invariance the pass gives each row what plain decoding would give it, bit for bit.
+// One round of decoding (Zhang et al. 2024, algorithm 2): draft, verify all drafts in one pass, keep what the model itself
+// would have chosen. By row invariance the pass gives each row what plain decoding would give it, bit for bit. A round that
+// drafts nothing is a step of plain decoding. Sequences of a batch share the passes of a round.
 
-import type { Arena, Tensor } from '../engine/backend.ts'
-import { ArgumentError } from '../engine/errors.ts'
+import type { Turn } from '../engine/turn.ts'
 import { type Sequence, truncate } from '../model/cache.ts'
-import type { Llama, Rows } from '../model/llama.ts'
+import type { Llama } from '../model/llama.ts'
+import type { Acceptance } from './accept/acceptance.ts'
 import { acceptEqual } from './accept/equality.ts'
-import { checkLogits } from './autoregressive.ts'
-import type { DraftRound, Prefix, ProposeSession } from './draft/draft.ts'
-import type { Position, Round } from './round.ts'
+import type { LaneReport, RoundReport } from './draft-length/draft-length.ts'
+import { type DraftAsked, draftLanes } from './drafting.ts'
+import { verify } from './verification.ts'
 
-/** One round: at most `limit` drafts, as long as `goesOn` says, and one pass of the full model. */
-export async function speculativeRound(
-  model: Llama,
-  { sequence, newest, turn, sampler }: Position,
-  { draft, limit, goesOn }: { draft: ProposeSession; limit: number; goesOn: DraftRound['goesOn'] },
-): Promise<Round> {
-  const { length } = sequence
+/** One sequence in a round: every token before `newest` is cached. */
+export interface Lane {
+  readonly sequence: Sequence
+  /** All tokens so far, the newest last. */
+  readonly history: readonly number[]
+  /** How drafts are accepted, and tokens chosen; without it they are the most likely, which the backend finds. */
+  readonly acceptance: Acceptance | undefined
+  /** The drafts to ask, one after the other until one has something. */
+  drafts(lanes: number): Iterator<DraftAsked, void>
+}
+
+/** What a round chose for one sequence. Nothing is committed yet: fewer tokens may be kept. */
+export interface LaneRound extends LaneReport {
+  /** At least one: the accepted drafts and the model's own next token. */
+  readonly tokens: readonly number[]
+  readonly draftedTokens: readonly number[]
+  readonly draftPasses: number
+  /** Sublayers run, each counted once for every row. */
+  readonly sublayersRun: number
+}
+
+export interface Round extends RoundReport {
+  readonly lanes: readonly LaneRound[]
+}
+
+export interface RoundOptions {
+  readonly turn: Turn
+  /** Milliseconds. */
+  readonly clock: () => number
+}
+
+/** One round of these sequences. */
+export async function decodeRound(model: Llama, lanes: readonly Lane[], { turn, clock }: RoundOptions): Promise<Round> {
+  const lengths = lanes.map(({ sequence }) => sequence.length)
   const arena = model.backend.arena()
   try {
-    const started = performance.now()
-    const proposal = await draft.propose({ sequence, newest, limit, goesOn, sampler, arena, turn })
-    const drafting = performance.now()
+    const started = clock()
     await turn()
-
-    const { tokens, prefix = { to: 0, rows: 0 } } = proposal
-    if (tokens.length > limit)
-      throw new ArgumentError(`the draft proposed ${tokens.length} tokens, not ${limit} at most`)
-    truncate(sequence, length + prefix.rows)
-    const hidden = completePrefix(model, sequence, { tokens: [newest, ...tokens], prefix, arena })
-    truncate(sequence, length)
-    const rows = model.rows([{ sequence, count: tokens.length + 1 }], arena)
-    const last = model.run(hidden, rows, { from: prefix.to })
-    const logits = model.head(last, rows)
-    const { ids, scores } = model.select(logits, rows)
-
-    const unread = tokens.filter((token) => typeof token !== 'number')
-    const wanted = [ids, scores, ...(sampler ? [logits] : []), ...unread]
-    const [likeliest, confidence, ...read] = await model.backend.read(wanted)
-    const values = sampler && read.shift()!
-    const drafted = tokens.map((token) => (typeof token === 'number' ? token : read.shift()![0]!))
-    const { vocabSize } = model.config
-    const before = [...sequence.tokens, newest]
-    const chosen = acceptEqual(drafted, (at) => {
-      checkLogits(confidence!.subarray(2 * at, 2 * at + 2), length + at) // plain decoding never sees the rows after these
-      if (!sampler) return likeliest![at]!
-      return sampler.choose(values!.subarray(at * vocabSize, (at + 1) * vocabSize), [
-        ...before,
-        ...drafted.slice(0, at),
-      ])
+    const drafts = await draftLanes(model, lanes, { arena, turn })
+    const drafting = clock()
+    await turn()
+    for (const [i, { sequence }] of lanes.entries()) truncate(sequence, lengths[i]!)
+    const rows = await verify(
+      model,
+      lanes.map(({ sequence, history, acceptance }, i) => {
+        const { tokens, prefix } = drafts[i]!.proposal
+        return { sequence, tokens: [history.at(-1)!, ...tokens], prefix, wantsLogits: acceptance !== undefined }
+      }),
+      arena,
+    )
+    const reports = lanes.map(({ history, acceptance }, i): LaneRound => {
+      const { draft, kind, limit, confidences, proposal } = drafts[i]!
+      const { tokens: verified, likeliest, logits, sublayersRun } = rows[i]!
+      const drafted = verified.slice(1)
+      const tokens = acceptance ? acceptance.accept({ drafted, history, logits }) : acceptEqual(drafted, likeliest)
+      return {
+        draft: drafted.length > 0 ? draft : undefined,
+        kind,
+        limit,
+        drafted: drafted.length,
+        draftedTokens: drafted,
+        accepted: tokens.length - 1,
+        confidences,
+        tokens,
+        draftPasses: proposal.passes,
+        sublayersRun: proposal.sublayersRun + sublayersRun,
+      }
     })
-    const cost = {
-      draftPasses: proposal.passes,
-      sublayersRun: proposal.sublayersRun + rows.count * model.sublayers - prefix.rows * prefix.to,
+    const ended = clock()
+    return {
+      lanes: reports,
+      ms: ended - started,
+      draftPasses: Math.max(...reports.map(({ draftPasses }) => draftPasses)),
       draftMs: drafting - started,
-      verifyMs: performance.now() - drafting,
+      rows: reports.reduce((sum, { drafted }) => sum + drafted + 1, 0),
+      verifyMs: ended - drafting,
     }
-    return { tokens: chosen, drafted, accepted: chosen.length - 1, cost }
   } finally {
     arena.release()
-    truncate(sequence, length)
+    for (const [i, { sequence }] of lanes.entries()) truncate(sequence, lengths[i]!)
   }
-}
-
-/** Hidden rows of all tokens before sublayer `prefix.to`: those that the draft left, and the others through one pass. */
-function completePrefix(
-  model: Llama,
-  sequence: Sequence,
-  { tokens, prefix, arena }: { tokens: readonly (number | Tensor)[]; prefix: Partial<Prefix>; arena: Arena },
-): Tensor {
-  const { to = 0, rows: known = 0, hidden } = prefix
-  const missing = tokens.length - known
-  const runMissing = (): Tensor => {
-    const rows = model.rows([{ sequence, count: missing }], arena)
-    return model.run(embedTokens(model, tokens.slice(known), rows), rows, { to })
-  }
-  if (!hidden) return runMissing()
-  const { copyRows } = model.backend.ops
-  const out = arena.tensor([tokens.length, model.config.hiddenSize])
-  copyRows(out, hidden, { rows: Array.from({ length: known }, (_, i) => i), at: 0 })
-  if (missing > 0) copyRows(out, runMissing(), { rows: Array.from({ length: missing }, (_, i) => i), at: known })
-  return out
-}
-
-/** Embeds ids that are partly on the host and partly still on the device. */
-function embedTokens(model: Llama, tokens: readonly (number | Tensor)[], rows: Rows): Tensor {
-  const ids = tokens.filter((token) => typeof token === 'number')
-  if (ids.length === tokens.length) return model.embed(Int32Array.from(ids), rows)
-  const out = rows.arena.tensor([tokens.length, model.config.hiddenSize])
-  for (const [at, token] of tokens.entries()) {
-    const row = model.embed(typeof token === 'number' ? Int32Array.of(token) : token, rows)
-    model.backend.ops.copyRows(out, row, { rows: [0], at })
-  }
-  return out
 }

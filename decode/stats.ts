@@ -1,7 +1,8 @@
 // What a generation did and what it cost.
 
 import type { SkipSet } from '../model/skip.ts'
-import type { Round } from './round.ts'
+import type { LaneRound, Round } from './speculative.ts'
+import { spread } from './timing.ts'
 
 export interface GenerationStats {
   /** Names of the draft and of the policy for its length; `'none'` and undefined for plain decoding. */
@@ -27,6 +28,9 @@ export interface GenerationStats {
   readonly acceptanceRate: number | undefined
   /** `acceptedByRound[n]`: rounds in which n drafted tokens were accepted. */
   readonly acceptedByRound: readonly number[]
+  /** What each draft did, by its name. */
+  readonly drafts: Readonly<Record<string, DraftStats>>
+  /** Milliseconds; of a round that a batch shares, this text's part. */
   readonly milliseconds: {
     readonly prefill: number
     readonly draft: number
@@ -38,12 +42,64 @@ export interface GenerationStats {
   }
   /** New tokens per second of decoding; undefined when there are none. */
   readonly tokensPerSecond: number | undefined
+  /** Over plain decoding. */
+  readonly speedup: {
+    /** What the policy for the draft length expects from now on; undefined where it expects nothing in particular. */
+    readonly predicted?: number | undefined
+    /** By the median of the rounds that drafted nothing; undefined before there were three. */
+    readonly measured?: number | undefined
+  }
+}
+
+export interface DraftStats {
+  readonly rounds: number
+  readonly drafted: number
+  readonly accepted: number
+}
+
+/** One round of one text. */
+export interface RoundTrace {
+  /** From 0. */
+  readonly round: number
+  /** The place in the whole text, prompt included, of the first token that the round chose. */
+  readonly position: number
+  /** The draft whose tokens were verified, and what sort of guess they were; undefined for a plain step. */
+  readonly draft: string | undefined
+  readonly kind: string | undefined
+  /** The most tokens that could be drafted. */
+  readonly limit: number
+  readonly drafted: readonly number[]
+  readonly accepted: number
+  /** Of the drafted tokens, where the policy asked for them. */
+  readonly confidences: readonly number[] | undefined
+  /** What the round added to the text. */
+  readonly tokens: readonly number[]
+  /** Rows of the pass that verified, of all texts of a batch. */
+  readonly rows: number
+  readonly draftPasses: number
+  /** This text's part, where a batch shares the round. */
+  readonly milliseconds: {
+    readonly round: number
+    readonly draft: number
+    readonly verify: number
+    /** Of both, the choice of tokens where it was not the backend's. */
+    readonly sample: number
+  }
 }
 
 export interface StatsRecorder {
   prefill(work: { passes: number; reused: number; ms: number }): void
-  round(round: Round, ms: number): void
-  summary(end: { newTokens: number; sampleMs: number }): GenerationStats
+  /** `share` of the round's time is this text's; `sampledMs` is what the choice of all its tokens took so far. */
+  round(done: {
+    readonly chosen: LaneRound
+    readonly report: Round
+    readonly ms: number
+    readonly share: number
+    readonly position: number
+    readonly tokens: readonly number[]
+    readonly sampledMs: number
+  }): RoundTrace
+  summary(end: { newTokens: number; predicted: number | undefined }): GenerationStats
 }
 
 export function recordStats(
@@ -51,37 +107,66 @@ export function recordStats(
 ): StatsRecorder {
   const prefill = { passes: 0, reused: 0, ms: 0 }
   const acceptedByRound: number[] = []
-  const sum = { rounds: 0, draftPasses: 0, sublayersRun: 0, drafted: 0, accepted: 0, draft: 0, verify: 0, decode: 0 }
+  const drafts: Record<string, DraftStats> = {}
+  const sum = { rounds: 0, draftPasses: 0, sublayersRun: 0, drafted: 0, accepted: 0 }
+  const time = { draft: 0, verify: 0, sample: 0, decode: 0 }
+  const plainMs: number[] = []
+
   return {
     prefill(work) {
       Object.assign(prefill, work)
     },
-    round({ drafted, accepted, cost }, ms) {
-      sum.rounds++
-      sum.draftPasses += cost.draftPasses
-      sum.sublayersRun += cost.sublayersRun
-      sum.drafted += drafted.length
+    round({ chosen, report, ms, share, position, tokens, sampledMs }) {
+      const { draft, kind, limit, draftedTokens, drafted, accepted, confidences, draftPasses } = chosen
+      const milliseconds = {
+        round: ms * share,
+        draft: report.draftMs * share,
+        verify: report.verifyMs * share,
+        sample: sampledMs - time.sample,
+      }
+      const round = sum.rounds++
+      sum.draftPasses += draftPasses
+      sum.sublayersRun += chosen.sublayersRun
+      sum.drafted += drafted
       sum.accepted += accepted
-      sum.draft += cost.draftMs
-      sum.verify += cost.verifyMs
-      sum.decode += ms
+      time.draft += milliseconds.draft
+      time.verify += milliseconds.verify
+      time.decode += milliseconds.round
+      time.sample = sampledMs
+      if (draft !== undefined) {
+        const before = drafts[draft] ?? { rounds: 0, drafted: 0, accepted: 0 }
+        drafts[draft] = {
+          rounds: before.rounds + 1,
+          drafted: before.drafted + drafted,
+          accepted: before.accepted + accepted,
+        }
+      } else if (round > 0) plainMs.push(milliseconds.round)
       while (acceptedByRound.length <= accepted) acceptedByRound.push(0)
       acceptedByRound[accepted]!++
+      const { rows } = report
+      const work = { drafted: draftedTokens, accepted, confidences, tokens, rows, draftPasses, milliseconds }
+      return { round, position, draft, kind, limit, ...work }
     },
-    summary: ({ newTokens, sampleMs }) => ({
-      ...constant,
-      reusedTokens: prefill.reused,
-      newTokens,
-      rounds: sum.rounds,
-      prefillPasses: prefill.passes,
-      draftPasses: sum.draftPasses,
-      sublayersRun: sum.sublayersRun,
-      draftedTokens: sum.drafted,
-      acceptedTokens: sum.accepted,
-      acceptanceRate: sum.drafted > 0 ? sum.accepted / sum.drafted : undefined,
-      acceptedByRound: [...acceptedByRound],
-      milliseconds: { prefill: prefill.ms, draft: sum.draft, verify: sum.verify, sample: sampleMs, decode: sum.decode },
-      tokensPerSecond: newTokens > 0 && sum.decode > 0 ? newTokens / (sum.decode / 1000) : undefined,
-    }),
+    summary({ newTokens, predicted }) {
+      const measured =
+        plainMs.length >= 3 && newTokens > 0 ? (spread(plainMs).median * newTokens) / time.decode : undefined
+      return {
+        ...constant,
+        reusedTokens: prefill.reused,
+        newTokens,
+        rounds: sum.rounds,
+        prefillPasses: prefill.passes,
+        draftPasses: sum.draftPasses,
+        sublayersRun: sum.sublayersRun,
+        draftedTokens: sum.drafted,
+        acceptedTokens: sum.accepted,
+        acceptanceRate: sum.drafted > 0 ? sum.accepted / sum.drafted : undefined,
+        acceptedByRound: [...acceptedByRound],
+        drafts: { ...drafts },
+        milliseconds: { prefill: prefill.ms, ...time },
+        tokensPerSecond: newTokens > 0 && time.decode > 0 ? newTokens / (time.decode / 1000) : undefined,
+        speedup: { predicted, measured },
+      }
+    },
   }
 }

@@ -14,6 +14,8 @@ export interface Sequence {
   readonly tokens: number[]
   /** The sequence whose first `length` rows it reads in place of rows of its own. */
   readonly parent?: { readonly sequence: Sequence; readonly length: number } | undefined
+  /** How many of its rows it shares, with its parent or with a child: so many have to stay. */
+  sharedRows(): number
   /** Frees the cache, once the sequences that read it are disposed as well. Disposing twice does nothing. */
   dispose(): void
 }
@@ -46,7 +48,7 @@ export function createSequence(
   options: SequenceOptions & { readonly onDispose?: () => void } = {},
 ): Sequence {
   const { parent } = options
-  const shared = parent && { sequence: parent, length: sharedRows(parent, options.length) }
+  const shared = parent && { sequence: parent, length: rowsToShare(parent, options.length) }
   const cache = backend.createCache({
     layers: config.numHiddenLayers,
     width: config.numKeyValueHeads * config.headDim,
@@ -60,6 +62,10 @@ export function createSequence(
     length: tokens.length,
     tokens,
     parent: shared,
+    sharedRows() {
+      const { length = 0 } = shared ?? {}
+      return Math.max(length, ...[...life.children].map((child) => child.parent!.length))
+    },
     dispose() {
       if (life.disposed) return
       life.disposed = true
@@ -78,7 +84,7 @@ function lifeOf(sequence: Sequence): Life {
   return life
 }
 
-function sharedRows(parent: Sequence, length = parent.tokens.length): number {
+function rowsToShare(parent: Sequence, length = parent.tokens.length): number {
   if (lifeOf(parent).disposed) throw new DisposedError('the parent of a new sequence was disposed')
   const { tokens } = parent
   if (Number.isSafeInteger(length) && length >= 0 && length <= Math.min(tokens.length, parent.length)) return length
@@ -98,13 +104,6 @@ function freeUnused(sequence: Sequence): void {
   freeUnused(parent)
 }
 
-/** The rows that it shares, with its parent or a child: so many have to stay. */
-function fixedRows(sequence: Sequence): number {
-  let rows = sequence.parent?.length ?? 0
-  for (const child of lifeOf(sequence).children) rows = Math.max(rows, child.parent!.length)
-  return rows
-}
-
 /** Counts `rows` more rows as cached, after a pass has stored them. */
 export function advance(sequence: Sequence, rows: number): void {
   sequence.length += rows
@@ -118,7 +117,7 @@ export function truncate(sequence: Sequence, length: number): void {
   if (!Number.isSafeInteger(length) || length < 0 || length > sequence.length) {
     throw new ShapeError(`a sequence of ${sequence.length} rows cannot be truncated to ${length}`)
   }
-  const fixed = fixedRows(sequence)
+  const fixed = sequence.sharedRows()
   if (length < fixed) {
     throw new ShapeError(
       `a sequence cannot be truncated to ${length} rows while it shares ${fixed} with another; dispose of that, or use one of its own`,

@@ -5,7 +5,6 @@ import { benchDecode, type DecodeBench } from '../../bench/decode.ts'
 import { isBlockType, type WeightDType } from '../../engine/dtype.ts'
 import { type Limits, measureLimits } from '../../engine/wasm/index.ts'
 import type { Model } from '../../model/load-model.ts'
-import { lengthForNow } from '../interim.ts'
 import { interruptible } from '../interrupt.ts'
 import {
   addModelOptions,
@@ -66,7 +65,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     benchDecode(model, {
       prompts,
       maxNewTokens: options.maxNewTokens,
-      draftLengths: model.skip ? options.draftLengths.map(lengthForNow) : [],
+      draftLengths: model.skip ? options.draftLengths : [],
       rows: [1, 2, 4, 5, 8],
       promptTokens: options.promptTokens,
       signal,

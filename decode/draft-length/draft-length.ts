@@ -29,6 +29,8 @@ export interface DraftLengthSession {
   observe?(round: RoundReport): void
   /** Called with what became of a guess that was made for nothing and not verified: what it would have brought. */
   observeGuess?(guess: LaneReport): void
+  /** What it expects from now on, over plain decoding, for the statistics; undefined while it does not know. */
+  predictedSpeedup?(): number | undefined
 }
 
 export interface DraftAsk {

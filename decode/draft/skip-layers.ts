@@ -1,53 +1,133 @@
 // The paper's draft: the model itself with some sublayers left out (Zhang et al. 2024, section 3.1).
 
-import type { Tensor } from '../../engine/backend.ts'
+import type { HostArray, Tensor } from '../../engine/backend.ts'
 import { advance } from '../../model/cache.ts'
+import type { DraftHead } from '../../model/draft-head.ts'
+import type { Llama } from '../../model/llama.ts'
 import { planSkip, type SkipSet } from '../../model/skip.ts'
-import type { ProposeSession, SingleDraft } from './draft.ts'
+import { embedTokens } from '../verification.ts'
+import type { DraftRound, Prefix, Proposal, SingleDraft } from './draft.ts'
+
+export interface SkipLayersOptions {
+  /** `false`: verification does anew what the draft has done below the first skipped sublayer. Default `true`. */
+  readonly reusePrefix?: boolean | undefined
+  /** A head over a part of the vocabulary to draft with; made by `model.draftHead`. Default: the model's own. */
+  readonly head?: DraftHead | undefined
+}
 
 /**
  * Drafts with `skip` left out. Up to the first skipped sublayer a draft computes exactly what the full model
  * does, and above the layers' entries of committed tokens are the full model's, so both share one cache; what the
  * draft writes above is overwritten by verification.
  */
-export function skipLayers(skip: SkipSet): SingleDraft {
+export function skipLayers(skip: SkipSet, { reusePrefix = true, head }: SkipLayersOptions = {}): SingleDraft {
+  const together = (model: Llama, rounds: readonly DraftRound[]): Promise<Proposal[]> =>
+    draftTogether(model, rounds, { skip, reusePrefix, head })
   return {
     name: 'skip',
-    start(model): ProposeSession {
-      const { first, run } = planSkip(skip, model.config.numHiddenLayers)
+    start(model) {
+      planSkip(skip, model.config.numHiddenLayers)
       return {
-        async propose({ sequence, newest, limit, goesOn, sampler, arena, turn }) {
-          const hidden = arena.tensor([limit, model.config.hiddenSize])
-          const tokens: (number | Tensor)[] = []
-          const history = [...sequence.tokens, newest]
-          let ids: Int32Array | Tensor = Int32Array.of(newest)
-          while (tokens.length < limit) {
-            await turn()
-            const rows = model.rows([{ sequence, count: 1 }], arena)
-            const prefix = model.run(model.embed(ids, rows), rows, { to: first })
-            model.backend.ops.copyRows(hidden, prefix, { rows: [0], at: tokens.length })
-            const last = model.run(prefix, rows, { from: first, skip })
-            const logits = model.head(last, rows)
-            const likeliest = model.select(logits, rows)
-            advance(sequence, 1)
-            if (!goesOn && !sampler) {
-              tokens.push(likeliest.ids)
-              ids = likeliest.ids
-              continue
-            }
-            const wanted = [likeliest.ids, likeliest.scores, ...(sampler ? [logits] : [])]
-            const [chosen, scores, values] = await model.backend.read(wanted)
-            const id = sampler ? sampler.choose(values!, history) : chosen![0]!
-            const [logit, logSumExp] = [sampler ? values![id]! : scores![0]!, scores![1]!]
-            tokens.push(id)
-            history.push(id)
-            ids = Int32Array.of(id)
-            if (goesOn && !goesOn(Math.exp(logit - logSumExp))) break
-          }
-          const passes = tokens.length
-          return { tokens, prefix: { to: first, hidden, rows: passes }, passes, sublayersRun: passes * run }
+        async propose(round) {
+          const [proposal] = await together(model, [round])
+          return proposal!
         },
       }
     },
+    together,
   }
+}
+
+/** What one sequence has drafted so far. */
+interface Drafted {
+  readonly round: DraftRound
+  readonly tokens: (number | Tensor)[]
+  /** All tokens before the next. */
+  readonly history: number[]
+  /** Rows as they stand before the first skipped sublayer, `[limit, hiddenSize]`. */
+  readonly hidden: Tensor
+}
+
+/** One pass a token, of one row for each sequence that drafts on. */
+async function draftTogether(
+  model: Llama,
+  rounds: readonly DraftRound[],
+  { skip, reusePrefix, head }: SkipLayersOptions & { readonly skip: SkipSet; readonly reusePrefix: boolean },
+): Promise<Proposal[]> {
+  const { first, run } = planSkip(skip, model.config.numHiddenLayers)
+  const { arena, turn } = rounds[0]!
+  const all = rounds.map((round): Drafted => {
+    const hidden = arena.tensor([round.limit, model.config.hiddenSize])
+    return { round, tokens: [], history: [...round.sequence.tokens, round.newest], hidden }
+  })
+  let open = all
+  while (open.length > 0) {
+    await turn()
+    const newest = open.map(({ round, tokens }) => tokens.at(-1) ?? round.newest)
+    const rows = model.rows(
+      open.map(({ round }) => ({ sequence: round.sequence, count: 1 })),
+      arena,
+    )
+    const prefix = model.run(embedTokens(model, newest, rows), rows, { to: first })
+    for (const [i, { hidden, tokens }] of open.entries()) {
+      model.backend.ops.copyRows(hidden, prefix, { rows: [i], at: tokens.length })
+    }
+    const logits = model.head(model.run(prefix, rows, { from: first, skip }), rows, head)
+    const likeliest = model.select(logits, rows)
+    for (const { round } of open) advance(round.sequence, 1)
+
+    const mayStayUnread = open.length === 1 && (!head || head.identity)
+    if (mayStayUnread && open.every(({ round }) => !round.goesOn && !round.sampler)) {
+      open[0]!.tokens.push(likeliest.ids)
+      open = open.filter(({ round, tokens }) => tokens.length < round.limit)
+      continue
+    }
+    const wantsLogits = open.some(({ round }) => round.sampler)
+    const wanted = [likeliest.ids, likeliest.scores, ...(wantsLogits ? [logits] : [])]
+    const [ids, scores, values] = await model.backend.read(wanted)
+    open = open.filter(({ round, tokens, history }, i) => {
+      const { id, logit } = round.sampler
+        ? choose(rowOf(values!, i, logits), {
+            history,
+            sampler: round.sampler,
+            head,
+            vocabSize: model.config.vocabSize,
+          })
+        : { id: head ? head.ids[ids![i]!]! : ids![i]!, logit: scores![2 * i]! }
+      tokens.push(id)
+      history.push(id)
+      if (round.goesOn && !round.goesOn(Math.exp(logit - scores![2 * i + 1]!))) return false
+      return tokens.length < round.limit
+    })
+  }
+  return all.map(({ tokens, hidden }) => {
+    const passes = tokens.length
+    const prefix: Prefix | undefined = reusePrefix ? { to: first, hidden, rows: passes } : undefined
+    return { tokens, passes, sublayersRun: passes * run, ...(prefix && { prefix }) }
+  })
+}
+
+function rowOf(values: HostArray, row: number, { shape }: Tensor): HostArray {
+  const size = shape[1]!
+  return values.subarray(row * size, (row + 1) * size)
+}
+
+/** The sampler's choice, and its logit; tokens that the draft's head leaves out are never chosen. */
+function choose(
+  values: HostArray,
+  options: {
+    readonly history: readonly number[]
+    readonly sampler: NonNullable<DraftRound['sampler']>
+    readonly head: DraftHead | undefined
+    readonly vocabSize: number
+  },
+): { id: number; logit: number } {
+  const { history, sampler, head, vocabSize } = options
+  let logits = values
+  if (head) {
+    logits = new Float32Array(vocabSize).fill(Number.NEGATIVE_INFINITY)
+    for (const [i, id] of head.ids.entries()) logits[id] = values[i]!
+  }
+  const id = sampler.choose(logits, history)
+  return { id, logit: logits[id]! }
 }

@@ -1,9 +1,10 @@
 // `--stats`: the tables say what the statistics hold, for any draft and for none.
 import assert from 'node:assert/strict'
-import type { ReportedResult, ReportedStats } from '../../cli/interim.ts'
 import { statsReport } from '../../cli/stats-report.ts'
+import type { GenerationResult } from '../../decode/events.ts'
+import type { GenerationStats } from '../../decode/stats.ts'
 
-const stats: ReportedStats = {
+const stats: GenerationStats = {
   draft: 'cascade',
   draftLength: 'cost-model',
   skip: { attention: [3, 4, 5], mlp: [7] },
@@ -25,8 +26,8 @@ const stats: ReportedStats = {
   speedup: { predicted: 1.234, measured: 1.1 },
 }
 
-function report(change: Partial<ReportedStats> = {}): string {
-  const result: ReportedResult = { tokens: [], text: '', finishReason: 'length', stats: { ...stats, ...change } }
+function report(change: Partial<GenerationStats> = {}): string {
+  const result: GenerationResult = { tokens: [], text: '', finishReason: 'length', stats: { ...stats, ...change } }
   return statsReport(result, { columns: 60, blocks: false })
 }
 

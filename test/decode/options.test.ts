@@ -48,7 +48,7 @@ describe('generate refuses', () => {
   refuses('maxNewTokens of 0', /maxNewTokens is 0/, { maxNewTokens: 0 })
   refuses('maxNewTokens of 2.5', /maxNewTokens is 2\.5/, { maxNewTokens: 2.5 })
   refuses('maxNewTokens of -Infinity', /maxNewTokens is -Infinity/, { maxNewTokens: Number.NEGATIVE_INFINITY })
-  refuses('an unknown draft', /draft is "turbo".*"none", "skip"/, { draft: wrong('turbo') })
+  refuses('an unknown draft', /draft is "turbo".*"none", "skip", "lookup"/, { draft: wrong('turbo') })
   refuses('a draft that is nothing', /draft is "null"/, { draft: wrong(null) })
   refuses('to skip without a skip set', /no skip set of llama2-f32 was found.*--skip-attention/, { draft: 'skip' })
   refuses('a temperature below 0', /temperature is -1.*number from 0/, { temperature: -1 })
@@ -60,7 +60,17 @@ describe('generate refuses', () => {
   refuses('a bias for a token past the vocabulary', /an id of logitBias is 320.*319/, { logitBias: { 320: 1 } })
   refuses('a bias that is no number', /logitBias of 3 is NaN/, { logitBias: { 3: Number.NaN } })
   refuses('a seed of -1', /seed is -1/, { seed: -1 })
-  refuses('another way of accepting', /accept is "rejection"/, { accept: wrong('rejection') })
+  refuses('another way of accepting', /accept is "always"/, { accept: wrong('always') })
+  refuses('a draft temperature by equality', /draftTemperature/, { draftTemperature: 0.5 })
+  refuses('a draft temperature below 0', /draftTemperature is -1/, {
+    temperature: 1,
+    accept: 'rejection',
+    draftTemperature: -1,
+  })
+  refuses('an exit beside a skip set', /"skip" or "exitLayer"/, { skip, exitLayer: 2 })
+  refuses('an exit after more layers than there are', /exitLayer is 5.*0 to 4/, { exitLayer: 5 })
+  refuses('a cascade without parts', /draft is/, { draft: { name: 'none', parts: [] } })
+  refuses('a draft vocabulary larger than the vocabulary', /1 to 320/, { skip, draftVocabulary: 321 })
   refuses('an empty stop string', /stop/, { stop: ['end', ''] })
   refuses('a stop that is no list', /stop/, { stop: wrong('end') })
   refuses('stop strings without a tokenizer', /llama2-f32 has no tokenizer/, { stop: ['end'] })
@@ -96,22 +106,21 @@ describe('generate refuses', () => {
 })
 
 describe('generate', () => {
-  it('decodes plainly a model without a skip set', async () => {
+  it('drafts with what the model has, under the cost model, unless told otherwise', async () => {
     await using model = await loadModel(folderOf('llama2-f32'))
-    const { stats } = await generate(model, prompt, { maxNewTokens: 2 }).result
-    assert.deepEqual(
-      { draft: stats.draft, draftLength: stats.draftLength, skip: stats.skip },
-      { draft: 'none', draftLength: undefined, skip: undefined },
-    )
+    for (const set of [undefined, skip]) {
+      const { stats } = await generate(model, prompt, { maxNewTokens: 2, skip: set }).result
+      assert.deepEqual([stats.draft, stats.skip], ['auto', set])
+      assert.match(stats.draftLength ?? '', /^cost model/)
+    }
+    const { stats } = await generate(model, prompt, { maxNewTokens: 2, draft: 'none' }).result
+    assert.deepEqual([stats.draft, stats.draftLength, stats.skip], ['none', undefined, undefined])
   })
 
-  it('drafts where there is a skip set, for as long as the draft is sure of itself', async () => {
+  it('takes early exit for the set of all sublayers after a layer', async () => {
     await using model = await loadModel(folderOf('llama2-f32'))
-    const { stats } = await generate(model, prompt, { maxNewTokens: 2, skip }).result
-    assert.deepEqual(
-      { draft: stats.draft, draftLength: stats.draftLength, skip: stats.skip },
-      { draft: 'skip', draftLength: 'threshold 0.5, at most 8', skip },
-    )
+    const exit = await generate(model, prompt, { maxNewTokens: 2, draft: 'skip', exitLayer: 1 }).result
+    assert.deepEqual(exit.stats.skip, { attention: [1, 2, 3], mlp: [1, 2, 3] })
   })
 
   it('makes 200 new tokens at most unless told otherwise, and as many as fit when told Infinity', async () => {

@@ -1,0 +1,2 @@
+import { threshold } from './threshold.ts'
+export const adaptive: typeof threshold = threshold

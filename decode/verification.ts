@@ -1,0 +1,139 @@
+// The second half of a round: one pass of the full model over the newest token of each sequence and what was drafted after it.
+
+import type { Arena, Tensor } from '../engine/backend.ts'
+import { NumericError } from '../engine/errors.ts'
+import { advance, type Sequence, truncate } from '../model/cache.ts'
+import type { Llama, Rows } from '../model/llama.ts'
+import type { Prefix } from './draft/draft.ts'
+
+/** The rows of one sequence: its newest token, then the drafted ones. Every token before them is cached. */
+export interface VerifiedRows {
+  readonly sequence: Sequence
+  /** Ids, or `i32 [1]` tensors that nobody has read yet. */
+  readonly tokens: readonly (number | Tensor)[]
+  /** What drafting has left of them. */
+  readonly prefix: Prefix | undefined
+  readonly wantsLogits: boolean
+}
+
+/** What the model says after each of these rows. */
+export interface Verification {
+  readonly tokens: readonly number[]
+  /**
+   * The most likely token after row `at`. Throws {@link NumericError} where the row's logits hold NaN, or nothing but minus
+   * infinity. Plain decoding never sees the rows after a draft that is wrong, so rows are judged when they are asked for.
+   */
+  likeliest(at: number): number
+  /** The logits after row `at`, `[vocabSize]`, where they were wanted. Throws as `likeliest` does. */
+  logits(at: number): Float32Array
+  readonly sublayersRun: number
+}
+
+/** Runs these rows, and reads what follows each. Sequences stay as long as they are. */
+export async function verify(model: Llama, lanes: readonly VerifiedRows[], arena: Arena): Promise<Verification[]> {
+  const from = Math.max(...lanes.map(({ prefix }) => prefix?.to ?? 0))
+  const hidden = runPrefix(model, lanes, { to: from, arena })
+  const rows = rowsOf(model, lanes, arena)
+  const logits = model.head(model.run(hidden, rows, { from }), rows)
+  const { ids, scores } = model.select(logits, rows)
+
+  const unread = lanes.flatMap(({ tokens }) => tokens.filter((token) => typeof token !== 'number'))
+  const wantsLogits = lanes.some((lane) => lane.wantsLogits)
+  const read = await model.backend.read([ids, scores, ...(wantsLogits ? [logits] : []), ...unread])
+  const [likeliest, confidence] = read.splice(0, 2)
+  const values = wantsLogits ? read.shift()! : undefined
+  const { vocabSize } = model.config
+  let first = 0
+  return lanes.map(({ sequence, tokens, prefix }) => {
+    const start = first
+    first += tokens.length
+    const check = (at: number): void => {
+      if (Number.isFinite(confidence![2 * (start + at) + 1])) return
+      const where = `after position ${sequence.length + at}`
+      throw new NumericError(`the logits ${where} are not numbers; are the weights damaged?`)
+    }
+    return {
+      tokens: tokens.map((token) => (typeof token === 'number' ? token : read.shift()![0]!)),
+      likeliest(at) {
+        check(at)
+        return likeliest![start + at]!
+      },
+      logits(at) {
+        check(at)
+        return values!.subarray((start + at) * vocabSize, (start + at + 1) * vocabSize) as Float32Array // logits are f32
+      },
+      sublayersRun: tokens.length * model.sublayers - (prefix ? prefix.rows * prefix.to : 0),
+    }
+  })
+}
+
+function rowsOf(model: Llama, lanes: readonly VerifiedRows[], arena: Arena): Rows {
+  return model.rows(
+    lanes.map(({ sequence, tokens }) => ({ sequence, count: tokens.length })),
+    arena,
+  )
+}
+
+/** The rows of all lanes as they stand before sublayer `to`, `[rows, hiddenSize]`: those that drafts left, and the others. */
+function runPrefix(model: Llama, lanes: readonly VerifiedRows[], { to, arena }: { to: number; arena: Arena }): Tensor {
+  if (to === 0)
+    return embedTokens(
+      model,
+      lanes.flatMap(({ tokens }) => tokens),
+      rowsOf(model, lanes, arena),
+    )
+  const { copyRows } = model.backend.ops
+  const starts = lanes.map((_, i) => lanes.slice(0, i).reduce((sum, { tokens }) => sum + tokens.length, 0))
+  const count = lanes.reduce((sum, { tokens }) => sum + tokens.length, 0)
+  const out = arena.tensor([count, model.config.hiddenSize])
+  for (const [i, { sequence, prefix }] of lanes.entries()) {
+    if (!prefix || prefix.rows === 0) continue
+    const rows = model.rows([{ sequence, count: prefix.rows }], arena)
+    copyRows(out, liftPrefix(model, prefix, { to, rows }), { rows: upTo(prefix.rows), at: starts[i]! })
+    advance(sequence, prefix.rows)
+  }
+  const missing = lanes.map((lane) => ({ ...lane, tokens: lane.tokens.slice(lane.prefix?.rows ?? 0) }))
+  const some = missing.filter(({ tokens }) => tokens.length > 0)
+  if (some.length > 0) {
+    const rows = rowsOf(model, some, arena)
+    const embedded = embedTokens(
+      model,
+      some.flatMap(({ tokens }) => tokens),
+      rows,
+    )
+    const run = model.run(embedded, rows, { to })
+    let next = 0
+    for (const [i, { tokens, prefix }] of missing.entries()) {
+      if (tokens.length === 0) continue
+      copyRows(out, run, { rows: upTo(tokens.length).map((row) => next + row), at: starts[i]! + (prefix?.rows ?? 0) })
+      next += tokens.length
+    }
+  }
+  for (const { sequence, prefix } of lanes) if (prefix) truncate(sequence, sequence.length - prefix.rows)
+  return out
+}
+
+/** The rows of a prefix as they stand before a later sublayer: another draft of the round has skipped less. */
+function liftPrefix(model: Llama, prefix: Prefix, { to, rows }: { to: number; rows: Rows }): Tensor {
+  if (prefix.to === to) return prefix.hidden
+  const hidden = rows.arena.tensor([prefix.rows, model.config.hiddenSize])
+  model.backend.ops.copyRows(hidden, prefix.hidden, { rows: upTo(prefix.rows), at: 0 })
+  return model.run(hidden, rows, { from: prefix.to, to })
+}
+
+/** Embeds ids that are partly on the host and partly still on the device. */
+export function embedTokens(model: Llama, tokens: readonly (number | Tensor)[], rows: Rows): Tensor {
+  const ids = tokens.filter((token) => typeof token === 'number')
+  if (ids.length === tokens.length) return model.embed(Int32Array.from(ids), rows)
+  if (tokens.length === 1) return model.embed(tokens[0] as Tensor, rows) // it is not a number
+  const out = rows.arena.tensor([tokens.length, model.config.hiddenSize])
+  for (const [at, token] of tokens.entries()) {
+    const row = model.embed(typeof token === 'number' ? Int32Array.of(token) : token, rows)
+    model.backend.ops.copyRows(out, row, { rows: [0], at })
+  }
+  return out
+}
+
+function upTo(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i)
+}
