@@ -45,7 +45,7 @@ export function describePayoff(subject: Subject & { readonly others: number }, r
 type Extrapolated = Extract<PayoffPasses, { source: 'extrapolated' }>
 
 /** Which figures are measured and which are not, and by what line. */
-function extrapolation({ passes, fits }: Extrapolated, { layers, layersRun }: Payoff): string[] {
+function extrapolation({ passes, fits }: Extrapolated, { layers }: Payoff): string[] {
   const counts = fits[0]!.measured.map((point) => point.layers)
   const between = fits[0]!.residual?.layers
   const measured = formatTable(
@@ -73,7 +73,7 @@ function extrapolation({ passes, fits }: Extrapolated, { layers, layersRun }: Pa
     }),
   )
   return [
-    `Measured: passes through ${listed(counts)} layers, the first of ${layers}; ${layersRun} were made.`,
+    `Measured: passes through ${listed(counts)} of ${layers} layers.`,
     '',
     measured,
     '',
