@@ -2,6 +2,9 @@
 
 import { cpus } from 'node:os'
 
+/** The share of the machine that others may have while a figure is taken. */
+export const idleEnough = 0.05
+
 export interface CpuUse {
   /** Milliseconds that passed. */
   readonly wall: number

@@ -36,12 +36,16 @@ export interface PassCostOptions {
   readonly context: number
   readonly repeats: number
   readonly turn: Turn
+  /** Told after each pass that is timed. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
+  /** Milliseconds; default the machine's clock. */
+  readonly clock?: (() => number) | undefined
 }
 
 /** Measures passes of these kinds, interleaved. */
 export async function passCosts(
   llama: Llama,
-  { passes, context, repeats, turn }: PassCostOptions,
+  { passes, context, repeats, turn, onProgress, clock = () => performance.now() }: PassCostOptions,
 ): Promise<PassCost[]> {
   const { backend, config } = llama
   const sequence = createSequence(backend, config)
@@ -51,7 +55,7 @@ export async function passCosts(
 
   async function pass({ rows: count, skip = noSkip, only }: PassKind): Promise<{ ms: number; operations: number }> {
     const before = backend.operations?.()
-    const started = performance.now()
+    const started = clock()
     const arena = backend.arena()
     try {
       const rows = llama.rows([{ sequence, count }], arena)
@@ -61,7 +65,7 @@ export async function passCosts(
     } finally {
       arena.release()
     }
-    const ms = performance.now() - started
+    const ms = clock() - started
     return { ms, operations: before === undefined ? 0 : backend.operations!() - before }
   }
 
@@ -82,7 +86,12 @@ export async function passCosts(
         return ms
       },
     }))
-    const figures = await interleave(sides, { rounds: repeats, warmup: 3, turn })
+    const figures = await interleave(sides, {
+      rounds: repeats,
+      warmup: 3,
+      turn,
+      ...(onProgress && { onRun: onProgress }),
+    })
     const spreads = passes.map((_, i) => spread(figures.get(`${i}`)!))
     return passes.map(({ rows, skip = noSkip, only }, i) => {
       const ms = spreads[i]!

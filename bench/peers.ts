@@ -3,12 +3,9 @@
 import { interleave, pairedRatio, type Spread, spread } from '../decode/timing.ts'
 import { createTurn } from '../engine/turn.ts'
 import type { Model } from '../model/load-model.ts'
-import { type HelpersTime, withCpuUse } from './cpu-use.ts'
+import { type HelpersTime, idleEnough, withCpuUse } from './cpu-use.ts'
 import type { LlamaCpp } from './llama-cpp.ts'
 import { type Decoded, type DecodeOptions, decodePlainly } from './plain.ts'
-
-/** The share of the machine that others may have while a figure is taken. */
-export const idleEnough = 0.05
 
 /** An engine that runs with so many threads. */
 export interface PeerSide {

@@ -1,17 +1,47 @@
-// Models by their shapes alone: random weights cost a pass what trained ones do.
+// The shapes of models whose weights need not be here: random ones cost a pass what trained ones do.
 
-import type { Backend, Tensor } from '../engine/backend.ts'
-import { convert } from '../engine/convert.ts'
-import { elementCount, type WeightDType } from '../engine/dtype.ts'
-import type { Turn } from '../engine/turn.ts'
-import type { LlamaConfig } from '../model/config.ts'
-import { createLlama, type Llama } from '../model/llama.ts'
-import { assembleWeights, runningDType, tensorShapes } from '../model/weights.ts'
+import type { LlamaConfig, RopeScaling } from '../model/config.ts'
 
-/** Shapes by name. Sources: the models' own config.json. */
+/** What all of these have in common: Llamas without biases, norms of queries and keys, or a window. */
+const plainLlama = {
+  modelType: 'llama',
+  rmsNormEps: 1e-5,
+  ropeScaling: { type: 'default' },
+  attentionBias: false,
+  attentionOutputBias: false,
+  mlpBias: false,
+  qkNorm: false,
+  slidingWindow: undefined,
+} as const
+
+const llama32 = {
+  ...plainLlama,
+  vocabSize: 128256,
+  intermediateSize: 8192,
+  numKeyValueHeads: 8,
+  maxPositionEmbeddings: 131072,
+  ropeTheta: 500000,
+  ropeScaling: {
+    type: 'llama3',
+    factor: 32,
+    lowFreqFactor: 1,
+    highFreqFactor: 4,
+    originalMaxPositionEmbeddings: 8192,
+  } satisfies RopeScaling,
+  tieWordEmbeddings: true,
+  bosTokenId: 128000,
+  eosTokenIds: [128001],
+  storedDType: 'bf16',
+} as const
+
+/**
+ * Shapes by name. Sources: the config.json of HuggingFaceTB/SmolLM2-135M, TinyLlama/TinyLlama-1.1B-Chat-v1.0,
+ * meta-llama/Llama-3.2-1B, meta-llama/Llama-3.2-3B and meta-llama/Llama-2-7b-hf. SmolLM2 runs as f32 unless another type is
+ * asked for, the others in the type that their files hold.
+ */
 export const shapes: Readonly<Record<string, LlamaConfig>> = {
   'smollm2-135m': {
-    modelType: 'llama',
+    ...plainLlama,
     vocabSize: 49152,
     hiddenSize: 576,
     intermediateSize: 1536,
@@ -20,50 +50,44 @@ export const shapes: Readonly<Record<string, LlamaConfig>> = {
     numKeyValueHeads: 3,
     headDim: 64,
     maxPositionEmbeddings: 8192,
-    rmsNormEps: 1e-5,
     ropeTheta: 100000,
-    ropeScaling: { type: 'default' },
     tieWordEmbeddings: true,
-    attentionBias: false,
-    attentionOutputBias: false,
-    mlpBias: false,
-    qkNorm: false,
-    slidingWindow: undefined,
     bosTokenId: 1,
     eosTokenIds: [2],
     storedDType: 'f32',
   },
-}
-
-/** A Llama of this shape with weights of noise, the size of which keeps hidden rows in bounds. `free` frees it. */
-export async function randomLlama(
-  backend: Backend,
-  config: LlamaConfig,
-  { dtype, turn }: { dtype: WeightDType | undefined; turn: Turn },
-): Promise<Llama & { free(): void }> {
-  const weights = [...tensorShapes(config)].map(([name, shape]) => {
-    return { name, shape, dtype: runningDType({ shape, dtype: 'f32' }, backend, dtype) }
-  })
-  await backend.prepare?.(weights)
-  const uploaded = new Map<string, Tensor>()
-  let state = 1
-  try {
-    for (const { name, shape, dtype: runs } of weights) {
-      await turn()
-      const values = new Float32Array(elementCount(shape)).fill(1)
-      if (shape.length > 1) {
-        const scale = 2 ** -31 / Math.sqrt(shape.at(-1)!)
-        for (let i = 0; i < values.length; i++) {
-          state = (Math.imul(state, 1664525) + 1013904223) | 0
-          values[i] = state * scale
-        }
-      }
-      const bytes = convert(new Uint8Array(values.buffer), 'f32', runs)
-      uploaded.set(name, backend.upload(bytes, { shape, dtype: runs }))
-    }
-  } catch (error) {
-    for (const tensor of uploaded.values()) backend.free(tensor)
-    throw error
-  }
-  return createLlama(backend, config, assembleWeights(uploaded, config))
+  'tinyllama-1.1b': {
+    ...plainLlama,
+    vocabSize: 32000,
+    hiddenSize: 2048,
+    intermediateSize: 5632,
+    numHiddenLayers: 22,
+    numAttentionHeads: 32,
+    numKeyValueHeads: 4,
+    headDim: 64,
+    maxPositionEmbeddings: 2048,
+    ropeTheta: 10000,
+    tieWordEmbeddings: false,
+    bosTokenId: 1,
+    eosTokenIds: [2],
+    storedDType: 'bf16',
+  },
+  'llama-3.2-1b': { ...llama32, hiddenSize: 2048, numHiddenLayers: 16, numAttentionHeads: 32, headDim: 64 },
+  'llama-3.2-3b': { ...llama32, hiddenSize: 3072, numHiddenLayers: 28, numAttentionHeads: 24, headDim: 128 },
+  'llama-2-7b': {
+    ...plainLlama,
+    vocabSize: 32000,
+    hiddenSize: 4096,
+    intermediateSize: 11008,
+    numHiddenLayers: 32,
+    numAttentionHeads: 32,
+    numKeyValueHeads: 32,
+    headDim: 128,
+    maxPositionEmbeddings: 4096,
+    ropeTheta: 10000,
+    tieWordEmbeddings: false,
+    bosTokenId: 1,
+    eosTokenIds: [2],
+    storedDType: 'f16',
+  },
 }

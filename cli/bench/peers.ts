@@ -1,15 +1,9 @@
 // `drafthorse bench peers`: plain decoding beside llama.cpp, in Node or in a browser.
 
 import { Command, Option } from 'commander'
+import { idleEnough } from '../../bench/cpu-use.ts'
 import { openLlamaCpp } from '../../bench/llama-cpp.ts'
-import {
-  type BestRatio,
-  benchPeers,
-  besideLlamaCpp,
-  idleEnough,
-  type PeerReport,
-  type PeerSides,
-} from '../../bench/peers.ts'
+import { type BestRatio, benchPeers, besideLlamaCpp, type PeerReport, type PeerSides } from '../../bench/peers.ts'
 import { openWllama } from '../../bench/wllama.ts'
 import type { OpenedModel } from '../../bench/wllama-page.ts'
 import { ArgumentError } from '../../engine/errors.ts'

@@ -4,7 +4,7 @@ import { cpus } from 'node:os'
 import type { PassCost } from '../../bench/pass-cost.ts'
 import type { Spread } from '../../decode/timing.ts'
 import type { Backend, Capabilities } from '../../engine/backend.ts'
-import type { Model } from '../../model/load-model.ts'
+import type { WeightsSummary } from '../../model/weights.ts'
 import { version } from '../info.ts'
 import { formatTable } from '../table.ts'
 
@@ -43,7 +43,7 @@ export function aboutRun(
 }
 
 /** The types in which a model's tensors run, and how many in each. */
-export function typesOf({ summary }: Pick<Model, 'summary'>): string {
+export function typesOf({ summary }: { readonly summary: Pick<WeightsSummary, 'running'> }): string {
   return Object.entries(summary.running)
     .map(([type, tensors]) => `${type} (${tensors})`)
     .join(', ')

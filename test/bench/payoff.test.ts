@@ -1,12 +1,18 @@
-// What follows from measured costs, and models of a shape alone. What they cost is nobody's to assert.
+// What follows from measured costs, and from those of a few layers. What passes cost is nobody's to assert.
 import assert from 'node:assert/strict'
-import { openBackend, type WeightSpec } from 'drafthorse/engine'
-import { bestLength, breakEven, payoff } from '../../bench/payoff.ts'
-import { randomLlama, shapes } from '../../bench/shapes.ts'
-import { OutOfMemoryError } from '../../engine/errors.ts'
+import { type Backend, elementCount, type Ops, openBackend } from 'drafthorse/engine'
+import fc from 'fast-check'
+import { type ExtrapolatedPass, extrapolate, fitLayers, fitLine, layerCounts } from '../../bench/layer-fit.ts'
+import type { PassCost } from '../../bench/pass-cost.ts'
+import { bestLength, breakEven, payoff, prefixBelow } from '../../bench/payoff.ts'
+import { randomLlama } from '../../bench/random-llama.ts'
+import { shapes } from '../../bench/shapes.ts'
 import { createTurn } from '../../engine/turn.ts'
+import type { LlamaConfig } from '../../model/config.ts'
+import type { Llama } from '../../model/llama.ts'
 
 const turn = createTurn()
+const small = { ...shapes['smollm2-135m']!, vocabSize: 64, hiddenSize: 48, intermediateSize: 32, numHiddenLayers: 4 }
 
 describe('the best draft length', () => {
   const flat = { draftCost: 0.25, verifyCosts: Array<number>(9).fill(1) }
@@ -48,69 +54,197 @@ describe('the acceptance that pays', () => {
   })
 })
 
-describe('a model of a shape', () => {
-  const config = { ...shapes['smollm2-135m']!, vocabSize: 64, hiddenSize: 48, intermediateSize: 32, numHiddenLayers: 4 }
+describe('prefix reuse', () => {
+  // One draft: 1.8 tokens in 0.5 + 1.2, or, with four tenths of the pass reused, in 0.5 + 0.4 + 0.6 * 1.2.
+  const costs = { draftCost: 0.5, verifyCosts: [1, 1.2] }
 
-  it('has its passes measured, and what follows from them', async () => {
-    const backend = await openBackend('reference')
-    const llama = await randomLlama(backend, config, { dtype: 'f32', turn })
-    const settings = { shares: [0.5, 1], acceptances: [0, 0.5, 1], longest: 3, context: 5, repeats: 3, turn }
-    const { passes, rows } = await payoff(llama, settings)
+  it('spares the part of a verification below the first skipped sublayer all rows but one', () => {
+    const { draftLength, speedup } = bestLength(0.8, costs)
+    const reused = bestLength(0.8, { ...costs, prefixShare: 0.4 })
+    assert.deepEqual([draftLength, reused.draftLength], [1, 1])
+    assert.ok(Math.abs(speedup - 1.8 / 1.7) < 1e-12)
+    assert.ok(Math.abs(reused.speedup - 1.8 / 1.62) < 1e-12)
+  })
+
+  it('lets drafting pay from less on', () => {
+    assert.ok(Math.abs(breakEven(costs) - 0.7) < 1e-4)
+    assert.ok(Math.abs(breakEven({ ...costs, prefixShare: 0.4 }) - 0.62) < 1e-4)
+  })
+
+  it('brings nothing where a pass of more rows costs no more', () => {
+    const flat = { draftCost: 0.25, verifyCosts: [1, 1, 1] }
+    assert.deepEqual(bestLength(0.9, { ...flat, prefixShare: 0.5 }), bestLength(0.9, flat))
+  })
+
+  it('has the layers before the skipped ones, each of which takes what a skipped one saves', () => {
+    assert.equal(prefixBelow({ draftCost: 0.55, layersSkipped: 10, layers: 30 }), 0.55, 'no more than the draft itself')
+    assert.ok(Math.abs(prefixBelow({ draftCost: 0.55, layersSkipped: 15, layers: 30 }) - 0.45) < 1e-12)
+    assert.equal(prefixBelow({ draftCost: 0.1, layersSkipped: 30, layers: 30 }), 0)
+    assert.equal(prefixBelow({ draftCost: 1.3, layersSkipped: 15, layers: 30 }), 0)
+    assert.equal(prefixBelow({ draftCost: 1, layersSkipped: 0, layers: 30 }), 1)
+  })
+})
+
+/**
+ * A backend in whose time only products pass: for each weight a unit, and a tenth of it for each row. It counts products as
+ * its operations.
+ */
+function counting(backend: Backend) {
+  let [time, products] = [0, 0]
+  const linear: Ops['linear'] = (out, x, map) => {
+    time += elementCount(map.weight.shape) * (1 + x.shape[0]! / 10)
+    products++
+    backend.ops.linear(out, x, map)
+  }
+  return {
+    backend: { ...backend, ops: { ...backend.ops, linear }, operations: () => products },
+    clock: () => time,
+  }
+}
+
+/** A model with these layers is freed when `use` is done. */
+async function withModel<T>(config: LlamaConfig, use: (llama: Llama, clock: () => number) => Promise<T>): Promise<T> {
+  const plain = await openBackend('reference')
+  const { backend, clock } = counting(plain)
+  const llama = await randomLlama(backend, config, { dtype: 'f32', turn })
+  const result = await use(llama, clock)
+  llama.free()
+  assert.deepEqual(plain.memory(), { tensors: 0, caches: 0, arenas: 0, bytes: 0 })
+  await plain.dispose()
+  return result
+}
+
+describe('payoff', () => {
+  const settings = { shares: [0.5, 1], acceptances: [0, 0.5, 1], longest: 3, context: 5, repeats: 3, turn }
+
+  it('has passes measured, and what follows from them', async () => {
+    const result = await withModel(small, (llama) => payoff(llama, settings))
+    assert.ok(result.source === 'measured')
+    const { passes, rows, layers, layersRun } = result
+    assert.deepEqual([layers, layersRun], [4, 4])
     assert.deepEqual(
       passes.map((pass) => [pass.rows, pass.skipped]),
       [1, 2, 3, 4].map((count) => [count, 0]),
     )
     const verifyCosts = passes.map(({ ratio }) => ratio)
     assert.deepEqual(
-      rows.map(({ share }) => share),
-      [0.5, 1],
+      rows.map(({ share, layersSkipped }) => [share, layersSkipped]),
+      [
+        [0.5, 2],
+        [1, 4],
+      ],
     )
-    for (const { draftCost, breakEven: least, gains } of rows) {
-      const costs = { draftCost, verifyCosts }
-      assert.equal(least, breakEven(costs))
+    for (const { draftCost, layersSkipped, reuse, ...outlook } of rows) {
+      const prefixShare = prefixBelow({ draftCost, layersSkipped, layers })
+      assert.equal(reuse.prefixShare, prefixShare)
+      for (const { costs, told } of [
+        { costs: { draftCost, verifyCosts }, told: outlook },
+        { costs: { draftCost, verifyCosts, prefixShare }, told: reuse },
+      ]) {
+        assert.equal(told.breakEven, breakEven(costs))
+        assert.deepEqual(
+          told.gains,
+          [0, 0.5, 1].map((acceptance) => ({ acceptance, ...bestLength(acceptance, costs) })),
+        )
+      }
+    }
+  })
+
+  it('says of all layers from a few what it measures where all run', async () => {
+    const whole = { ...small, numHiddenLayers: 12 }
+    const asked = { ...settings, shares: [0.25, 0.5, 0.75], repeats: 1 }
+    const all = await withModel(whole, (llama, clock) => payoff(llama, { ...asked, clock }))
+    const few = await withModel({ ...whole, numHiddenLayers: 3 }, (llama, clock) =>
+      payoff(llama, { ...asked, clock, layers: 12 }),
+    )
+    assert.ok(all.source === 'measured' && few.source === 'extrapolated')
+    assert.deepEqual([few.layers, few.layersRun], [12, 3])
+    // Seven matrices a layer, and the head.
+    assert.deepEqual(
+      few.passes.map(({ operations }) => operations?.count),
+      [85, 85, 85, 85],
+    )
+    for (const [i, { rows, ms, ratio, operations }] of all.passes.entries()) {
+      const told: ExtrapolatedPass = few.passes[i]!
+      assert.equal(told.rows, rows)
+      assert.equal(told.operations?.count, operations?.count)
+      assert.ok(Math.abs(told.ms.median / ms.median - 1) < 1e-9)
+      assert.ok(Math.abs(told.ratio - ratio) < 1e-9)
+    }
+    for (const [i, { draftCost, reuse, breakEven: least, gains }] of all.rows.entries()) {
+      const told = few.rows[i]!
+      assert.ok(draftCost < 1 && least < 1 && gains[2]!.speedup > 1, 'there is something to be right about')
+      assert.ok(Math.abs(told.draftCost - draftCost) < 1e-9)
+      assert.ok(Math.abs(told.reuse.prefixShare - reuse.prefixShare) < 1e-9)
+      assert.ok(Math.abs(told.breakEven - least) < 2e-4)
+      assert.ok(Math.abs(told.gains[2]!.speedup - gains[2]!.speedup) < 1e-9)
+    }
+    for (const { measured, residual } of few.fits) {
       assert.deepEqual(
-        gains,
-        [0, 0.5, 1].map((acceptance) => ({ acceptance, ...bestLength(acceptance, costs) })),
+        measured.map((point) => point.layers),
+        [1, 2, 3],
       )
+      assert.equal(residual?.layers, 2)
+      assert.ok(Math.abs(residual.share) < 1e-9)
     }
-    llama.free()
-    assert.deepEqual(backend.memory(), { tensors: 0, caches: 0, arenas: 0, bytes: 0 })
-    await backend.dispose()
   })
 
-  it('tells the backend of all its weights before the first is uploaded', async () => {
-    const backend = await openBackend('reference')
-    const told: WeightSpec[] = []
-    const asked = {
-      ...backend,
-      async prepare(weights: readonly WeightSpec[]) {
-        assert.equal(backend.memory().tensors, 0)
-        told.push(...weights)
-      },
-    }
-    const llama = await randomLlama(asked, config, { dtype: 'bf16', turn })
-    assert.equal(told.length, backend.memory().tensors)
-    assert.deepEqual([told[0]!.shape, told[0]!.dtype], [[64, 48], 'bf16'])
-    llama.free()
-    await backend.dispose()
+  it('tells of every pass that it times, and at last that all are done', async () => {
+    const told: (readonly [number, number])[] = []
+    const onProgress = (...progress: readonly [number, number]): void => void told.push(progress)
+    await withModel(small, (llama) => payoff(llama, { ...settings, repeats: 1, layers: 9, onProgress }))
+    // Three counts of layers for four counts of rows, four times each.
+    assert.deepEqual(
+      told,
+      Array.from({ length: 48 }, (_, i) => [i + 1, 48]),
+    )
   })
 
-  it('takes nothing where the backend says that it does not fit', async () => {
-    const backend = await openBackend('reference')
-    const full = { ...backend, prepare: () => Promise.reject(new OutOfMemoryError('too large')) }
-    await assert.rejects(randomLlama(full, config, { dtype: undefined, turn }), { code: 'ERR_OUT_OF_MEMORY' })
-    assert.equal(backend.memory().tensors, 0)
-    await backend.dispose()
+  it('refuses to tell more from one layer, or fewer layers than run', async () => {
+    const refused = (config: LlamaConfig, layers: number): Promise<void> =>
+      withModel(config, (llama) => assert.rejects(payoff(llama, { ...settings, layers }), { code: 'ERR_ARGUMENT' }))
+    await refused({ ...small, numHiddenLayers: 1 }, 4)
+    await refused(small, 3)
+  })
+})
+
+describe('a line through layers', () => {
+  const cost = (median: number): PassCost => ({
+    rows: 1,
+    skipped: 0,
+    ms: { median, low: median, high: median, count: 1 },
+    ratio: 1,
   })
 
-  it('frees what it took when it is interrupted', async () => {
-    const backend = await openBackend('reference')
-    let turns = 0
-    const failing = async (): Promise<void> => {
-      if (++turns > 5) throw new Error('enough')
-    }
-    await assert.rejects(randomLlama(backend, config, { dtype: undefined, turn: failing }), /enough/)
-    assert.equal(backend.memory().tensors, 0)
-    await backend.dispose()
+  it('is measured at the most layers, a third of them, and once in between where there is such a count', () => {
+    assert.deepEqual([2, 3, 4, 5, 6].map(layerCounts), [
+      [1, 2],
+      [1, 2, 3],
+      [1, 3, 4],
+      [2, 4, 5],
+      [2, 4, 6],
+    ])
+    fc.assert(
+      fc.property(fc.integer({ min: 3, max: 200 }), (most) => {
+        const [least, between, last, ...more] = layerCounts(most)
+        assert.ok(1 <= least! && least! < between! && between! < last! && last === most && more.length === 0)
+      }),
+    )
+  })
+
+  it('goes through what was measured at its ends, and is off by what lies beside it', () => {
+    const fit = fitLayers([2, 4, 6], [cost(10), cost(20), cost(22)])
+    assert.deepEqual([fit.layer, fit.rest], [3, 4])
+    assert.deepEqual(fit.residual, { layers: 4, share: 16 / 20 - 1 })
+    assert.deepEqual(extrapolate([fit], 32)[0], { rows: 1, ms: { median: 100 }, ratio: 1 })
+  })
+
+  it('is not checked where there are but two counts', () => {
+    assert.equal(fitLayers([1, 2], [cost(3), cost(4)]).residual, undefined)
+  })
+
+  it('has no costs below 0, whatever the noise', () => {
+    assert.deepEqual(fitLine({ layers: 2, cost: 6 }, { layers: 6, cost: 4 }), { rest: 5, layer: 0 })
+    assert.deepEqual(fitLine({ layers: 1, cost: 1 }, { layers: 2, cost: 7 }), { rest: 0, layer: 15 / 5 })
   })
 })

@@ -7,20 +7,7 @@ import { join } from 'node:path'
 import { missing, peers } from '../engine/tfjs/peers.ts'
 import { skipUnless, skipUnlessPossible } from '../skip.ts'
 import { run } from './run.ts'
-
-const dist = new URL('../../dist/engine/', import.meta.url).href
-
-/** A backend that writes the number of rows of each pass to standard output. */
-const telling = `import { withOps } from '${dist}index.js'
-import { reference } from '${dist}reference/index.js'
-import { writeSync } from 'node:fs'
-const { ops } = await reference.open({})
-export default withOps(reference, {
-  embed(out, ...args) {
-    writeSync(1, out.shape[0] + ' ')
-    return ops.embed(out, ...args)
-  },
-})`
+import { telling } from './telling.ts'
 
 describe('drafthorse bench', () => {
   it('decode finds identity on every prompt, and counts acceptance and passes', async () => {
@@ -154,32 +141,6 @@ describe('drafthorse bench', () => {
       // Of the 30 passes of 16 rows that each reading of this prompt takes.
       assert.ok((await passesAfter(args, { rows: 16, passes: 1 })) < 15)
     })
-  })
-
-  it('payoff says from which acceptance on drafting pays', async () => {
-    const { code, stdout } = await run(['bench', 'payoff', '--longest', '2', '--repeats', '2', '--json'])
-    assert.equal(code, 0)
-    const { format, model, passes, rows } = JSON.parse(stdout)
-    assert.deepEqual([format, model], ['drafthorse/bench-payoff@1', 'stories'])
-    assert.deepEqual(
-      passes.map((pass: { rows: number }) => pass.rows),
-      [1, 2, 3],
-    )
-    assert.deepEqual(
-      rows.map((row: { share: number; gains: readonly unknown[] }) => [row.share, row.gains.length]),
-      [
-        [0.25, 4],
-        [0.5, 4],
-        [0.75, 4],
-      ],
-    )
-    for (const { draftCost, breakEven } of rows) assert.ok(draftCost > 0 && breakEven > 0 && breakEven <= 1)
-  })
-
-  it('payoff names the shapes that there are when asked for another', async () => {
-    const { code, stderr } = await run(['bench', 'payoff', '--shape', 'gpt-7'])
-    assert.equal(code, 1)
-    assert.match(stderr, /smollm2-135m/)
   })
 
   it('peers refuses a model that peers do not read, and beside wllama a backend of another kind', async () => {
