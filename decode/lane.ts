@@ -97,7 +97,10 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
   }
 
   /** Scores the guesses that were not verified against what came. */
-  function scoreGuesses(verified: string | undefined, kept: readonly number[]): void {
+  function scoreGuesses(
+    verified: string | undefined,
+    { kept, ends }: { kept: readonly number[]; ends: boolean },
+  ): void {
     const { sources, lengths } = begun!
     if (!lengths.observeGuess) return
     for (const [i, guess] of guesses.entries()) {
@@ -105,7 +108,8 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
       if (!guess || draft === verified) continue
       scores.expect({ ...guess, draft, tokens: guess.tokens.slice(0, scoredTokens) })
     }
-    for (const report of scores.commit(kept)) lengths.observeGuess(report)
+    const due = scores.commit(kept)
+    for (const report of ends ? [...due, ...scores.finish()] : due) lengths.observeGuess(report)
   }
 
   /** The tokens of a round up to the one that ends the text, and why it ends there. */
@@ -151,7 +155,7 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
       const { told, reason } = upToEnd(chosen)
       const kept = told.map(({ id }) => id)
       commit(begun!.sequence, [history.at(-1)!, ...kept.slice(0, -1)])
-      scoreGuesses(chosen.draft, kept)
+      scoreGuesses(chosen.draft, { kept, ends: reason !== undefined })
       for (const token of kept) history.push(token)
       const trace = { chosen, report, ms, share, position, tokens: kept, sampledMs: acceptance?.milliseconds ?? 0 }
       const traced = stats.round(trace)
