@@ -17,7 +17,7 @@ import {
   skipLayers,
 } from 'drafthorse/decode'
 import { advance } from 'drafthorse/model'
-import { folderOf } from '../checkpoints.ts'
+import { edited, folderOf } from '../checkpoints.ts'
 import { guessing, someSkipped } from './drafts.ts'
 import { outcome, skipping } from './generations.ts'
 
@@ -207,6 +207,27 @@ describe('the drafts of a generation', () => {
     }
     await run({ draft: knowing('right', [], 3), draftLength: verified })
     assert.equal(scored.length, before)
+  })
+
+  it('are scored as far as the text went, where it ended before what they guess', async () => {
+    const last = expected.findIndex((token, i) => i >= 5 && expected.indexOf(token) === i)
+    await using ending = await loadModel(await edited('llama2-f32', { eos_token_id: expected[last] }), {
+      backend: 'wasm',
+    })
+    const scored: LaneReport[] = []
+    const draftLength: DraftLength = {
+      name: 'shadow',
+      start: () => ({ next: () => ({ most: 0 }), observeGuess: (report) => void scored.push(report) }),
+    }
+    const options = { ...settings, ignoreEos: false, draft: knowing('right', [], 6), draftLength }
+    const { tokens, finishReason } = await generate(ending, prompt, options).result
+    assert.deepEqual([tokens.length, finishReason], [last + 1, 'eos'])
+    const came = tokens.map((_, round) => Math.min(6, tokens.length - round))
+    assert.deepEqual(
+      scored.map(({ limit, drafted, accepted }) => ({ limit, drafted, accepted })),
+      came.map((count) => ({ limit: 6, drafted: count, accepted: count })),
+    )
+    assert.ok(came.some((count) => count < 6))
   })
 
   it('that answer for other than the sequences of their round are refused with a typed error', async () => {
