@@ -79,7 +79,12 @@ describe('wasm', () => {
     ] as const) {
       await using model = await loadModel(files, { backend: 'wasm', threads })
       const skip = draft === 'skip' ? { attention: [2], mlp: [2] } : undefined
-      const { tokens, finishReason } = await generate(model, prompt, { draft, skip, maxNewTokens: 1000 }).result
+      const { tokens, finishReason } = await generate(model, prompt, {
+        draft,
+        skip,
+        draftLength: 4,
+        maxNewTokens: 1000,
+      }).result
       assert.equal(finishReason, 'context')
       assert.equal(prompt.length + tokens.length, 8192)
       told.push(tokens)

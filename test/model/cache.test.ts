@@ -102,7 +102,8 @@ describe('a sequence', () => {
   })
 
   it('is reused by the next turn of a talk: only what is new runs', async () => {
-    const options = { maxNewTokens: 5, ignoreEos: true, skip: { attention: [1], mlp: [2] } }
+    const skip = { attention: [1], mlp: [2] }
+    const options = { maxNewTokens: 5, ignoreEos: true, draft: 'skip', skip, draftLength: 3 } as const
     const first = await generate(model, [9, 8, 7], { ...options, sequence }).result
     const talk = [9, 8, 7, ...first.tokens, 50, 51]
     const second = await generate(model, talk, { ...options, sequence }).result

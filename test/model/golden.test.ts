@@ -58,7 +58,7 @@ for (const [name, backend] of checkpoints.flatMap((name) => ['reference', 'wasm'
       assert.deepEqual(tokens.slice(0, firm(none)), none.greedyIds.slice(0, firm(none)))
       golden()
       for (const { name, skip } of oracleData.cases) {
-        const options = { draft: 'skip', skip, ignoreEos: true, maxNewTokens: 24 } as const
+        const options = { draft: 'skip', skip, draftLength: 4, ignoreEos: true, maxNewTokens: 24 } as const
         const speculative = await generate(model, oracleData.inputIds, options).result
         assert.deepEqual(speculative.tokens, tokens, `drafting with ${name}`)
       }
@@ -124,7 +124,7 @@ describe('the embedded model, against transformers', () => {
 
   it('tells the same story when it speculates with its own skip set', async () => {
     const { prompt, greedy_ids: expected } = stories[0]!
-    const { tokens, stats } = await generate(model, prompt, { maxNewTokens: 30 }).result
+    const { tokens, stats } = await generate(model, prompt, { draft: 'skip', draftLength: 4, maxNewTokens: 30 }).result
     assert.deepEqual(tokens, expected.slice(0, 30))
     assert.equal(stats.draft, 'skip')
     assert.deepEqual(stats.skip, model.skip)

@@ -191,7 +191,7 @@ describe('loadModel', () => {
     const backend = await openBackend('reference')
     const load = (name: (typeof checkpoints)[number]): Promise<Model> => loadModel(folderOf(name), { backend })
     const [one, two] = [await load('llama2-f32'), await load('wide-head-bias-f32')]
-    const options = { maxNewTokens: 8, ignoreEos: true, skip: skipping([1]) }
+    const options = { maxNewTokens: 8, ignoreEos: true, draft: 'skip', skip: skipping([1]), draftLength: 3 } as const
     const both = await Promise.all([generate(one, ids, options).result, generate(two, ids, options).result])
     for (const [i, name] of (['llama2-f32', 'wide-head-bias-f32'] as const).entries()) {
       await using alone = await loadModel(folderOf(name))
@@ -206,14 +206,15 @@ describe('loadModel', () => {
 
   it('comes back to the same memory after every load, generation and dispose', async () => {
     const backend = await openBackend('reference')
+    const options = { maxNewTokens: 4, ignoreEos: true, draft: 'skip', draftLength: 2 } as const
     for (let round = 0; round < 30; round++) {
       const model = await loadModel(folderOf(checkpoints[round % checkpoints.length]!), { backend })
-      const stream = generate(model, ids, { maxNewTokens: 4, ignoreEos: true, skip: skipping([1]) })
+      const stream = generate(model, ids, { ...options, skip: skipping([1]) })
       if (round % 3 === 0) for await (const event of stream) if (event.type === 'token') break
       await stream.result
       model.createSequence()
       const held = backend.memory()
-      await generate(model, ids, { maxNewTokens: 4, ignoreEos: true, skip: skipping([2]) }).result
+      await generate(model, ids, { ...options, skip: skipping([2]) }).result
       assert.deepEqual(backend.memory(), held)
       await model.dispose()
       assert.deepEqual(backend.memory(), nothing, `round ${round}`)
@@ -229,7 +230,7 @@ describe('the type in which a model runs', () => {
       await using narrow = await loadModel(folderOf(name), { backend: 'reference', dtype: 'bf16' })
       assert.ok(narrow.backend.memory().bytes < 0.6 * wide.backend.memory().bytes)
       assert.deepEqual(await narrow.logits(ids), await wide.logits(ids))
-      const options = { maxNewTokens: 10, ignoreEos: true, skip: skipping([1]) }
+      const options = { maxNewTokens: 10, ignoreEos: true, draft: 'skip', skip: skipping([1]), draftLength: 3 } as const
       assert.deepEqual(
         outcome(await generate(narrow, ids, options).result),
         outcome(await generate(wide, ids, options).result),
@@ -260,7 +261,8 @@ describe('the type in which a model runs', () => {
         const options = { maxNewTokens: 12, ignoreEos: true }
         const plain = await generate(packed, ids, { ...options, draft: 'none' }).result
         for (const draftLength of [1, 3, 8]) {
-          const result = await generate(packed, ids, { ...options, skip: skipping([1]), draftLength }).result
+          const result = await generate(packed, ids, { ...options, draft: 'skip', skip: skipping([1]), draftLength })
+            .result
           assert.deepEqual(outcome(result), outcome(plain))
         }
       }

@@ -206,7 +206,8 @@ describe('a sequence that shares rows', () => {
 
   it('is the beginning of any number of generations, each as it would be by itself', async () => {
     const prompt = text.slice(0, 9)
-    const settings = { maxNewTokens: 6, ignoreEos: true, skip: { attention: [1], mlp: [2] } }
+    const skip = { attention: [1], mlp: [2] }
+    const settings = { maxNewTokens: 6, ignoreEos: true, draft: 'skip', skip, draftLength: 3 } as const
     const alone = await generate(model, prompt, settings).result
     for (let i = 0; i < 2; i++) {
       const sequence = model.createSequence({ parent })

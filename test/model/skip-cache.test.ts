@@ -47,7 +47,7 @@ describe('skip sets in the cache folder', () => {
     await using model = await loadModel(copy, { backend: 'reference' })
     assert.deepEqual(model.skip, skip)
     const { stats } = await generate(model, [5, 6], { maxNewTokens: 4, ignoreEos: true }).result
-    assert.deepEqual([stats.draft, stats.skip], ['skip', skip])
+    assert.deepEqual([stats.draft, stats.skip], ['auto', skip])
     for (const other of ['qwen3', 'mistral'] as const) assert.equal(await skipOf(folderOf(other)), undefined)
     assert.equal(await skipOf(await edited('qwen2', { rms_norm_eps: 1e-5 })), undefined)
   })

@@ -86,7 +86,8 @@ for (const [name, open] of Object.entries(backends))
       const plain = await generate(model, prompt, { ...options, draft: 'none' }).result
       assert.deepEqual(plain.tokens, expected)
       const skip = { attention: [20, 22, 24], mlp: [21] }
-      const speculative = await generate(model, prompt, { ...options, skip, draftLength: 'threshold' }).result
+      const speculative = await generate(model, prompt, { ...options, draft: 'skip', skip, draftLength: 'threshold' })
+        .result
       assert.deepEqual(speculative.tokens, expected)
       assert.ok(speculative.stats.acceptedTokens > 0)
     })
