@@ -60,6 +60,7 @@ for (const backend of ['reference', 'wasm']) {
 
     for (const way of ways) {
       it(`equal plain decoding: ${JSON.stringify(way)}`, async () => {
+        const drafted: Record<string, number> = {}
         const accepted: Record<string, number> = {}
         for (const prompt of prompts) {
           const settings = { ...way, seed: 3, maxNewTokens: 16 }
@@ -67,13 +68,13 @@ for (const backend of ['reference', 'wasm']) {
           for (const [name, draft] of Object.entries(everyDraft)) {
             const { result, left } = await leaves(prompt, { ...settings, ...draft })
             assert.deepEqual(left, plain.left, name)
-            // a heavy penalty on what stood before leaves nothing to look up
-            if (way.temperature !== 0) assert.ok(result.stats.draftedTokens > 0, name)
+            drafted[name] = (drafted[name] ?? 0) + result.stats.draftedTokens
             for (const [part, stats] of Object.entries(result.stats.drafts)) {
               accepted[part] = (accepted[part] ?? 0) + stats.accepted
             }
           }
         }
+        for (const name of Object.keys(everyDraft)) assert.ok(drafted[name]! > 0, name)
         assert.ok(accepted['skip']! > 0)
         if (way.temperature === undefined) assert.ok(accepted['lookup']! > 0)
       })
