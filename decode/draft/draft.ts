@@ -50,6 +50,11 @@ export interface ProposeSession {
    * that it runs; the loop takes it back before it verifies.
    */
   propose(round: DraftRound): Promise<Proposal>
+  /**
+   * Of an early exit: the draft is the model's sublayers before this one, and its head, so that a pass of the full model can
+   * show what it would have proposed.
+   */
+  readonly exit?: number | undefined
 }
 
 export interface DraftRound {

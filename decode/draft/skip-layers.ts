@@ -26,8 +26,9 @@ export function skipLayers(skip: SkipSet, { reusePrefix = true, head }: SkipLaye
   return {
     name: 'skip',
     start(model) {
-      planSkip(skip, model.config.numHiddenLayers)
+      const { exits, first } = planSkip(skip, model.config.numHiddenLayers)
       return {
+        exit: exits && !head ? first : undefined,
         async propose(round) {
           const [proposal] = await together(model, [round])
           return proposal!
@@ -69,7 +70,7 @@ async function draftTogether(
       arena,
     )
     const prefix = model.run(embedTokens(model, newest, rows), rows, { to: first })
-    for (const [i, { hidden, tokens }] of open.entries()) {
+    for (const [i, { hidden, tokens }] of reusePrefix ? open.entries() : []) {
       model.backend.ops.copyRows(hidden, prefix, { rows: [i], at: tokens.length })
     }
     const logits = model.head(model.run(prefix, rows, { from: first, skip }), rows, head)
