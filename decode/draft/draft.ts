@@ -79,7 +79,10 @@ export interface DraftRound {
 }
 
 export interface DraftSampler {
-  /** The token that follows `history`, all tokens before it, drafted ones too, from `logits [vocabSize]`. */
+  /**
+   * The token that follows `history`, all tokens before it, drafted ones too, from `logits [vocabSize]`. Accepted by rejection,
+   * the first draw at a position is what is tested there; what is proposed before it must not depend on it.
+   */
   choose(logits: ArrayLike<number>, history: readonly number[]): number
 }
 
