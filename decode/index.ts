@@ -15,6 +15,8 @@ export type {
   SingleDraft,
 } from './draft/draft.ts'
 export { skipLayers } from './draft/skip-layers.ts'
+export { type AdaptiveOptions, type AdaptiveState, adaptive, adaptiveState } from './draft-length/adaptive.ts'
+export { type CostModel, type CostModelOptions, type CostModelSession, costModel } from './draft-length/cost-model.ts'
 export type { DraftCosts } from './draft-length/draft-costs.ts'
 export type {
   DraftAsk,
@@ -26,6 +28,7 @@ export type {
   RoundReport,
 } from './draft-length/draft-length.ts'
 export { fixedLength } from './draft-length/fixed.ts'
+export type { LedgerState } from './draft-length/ledger.ts'
 export { type ThresholdOptions, threshold } from './draft-length/threshold.ts'
 export type { FinishReason, GenerationEvent, GenerationResult } from './events.ts'
 export { generate } from './generate.ts'
