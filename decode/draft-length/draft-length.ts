@@ -81,7 +81,7 @@ export interface RoundReport {
   readonly draftPasses: number
   readonly draftMs: number
   /** Whether the round was a plain step that showed an early exit, and so took longer than one. */
-  readonly showedExit: boolean
+  readonly showedExit?: boolean
   /** Rows of the one pass of the full model. */
   readonly rows: number
   readonly verifyMs: number

@@ -15,7 +15,7 @@ function watching(heard: LaneReport[], shown: boolean[]): DraftLength {
       next: () => ({ most: 0 }),
       wantsExit: (draft) => draft === 'skip',
       observeGuess: (report) => heard.push(report),
-      observe: ({ showedExit }) => shown.push(showedExit),
+      observe: ({ showedExit }) => shown.push(showedExit === true),
     }),
   }
 }

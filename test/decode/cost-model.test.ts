@@ -1,0 +1,351 @@
+// The cost model over thousands of simulated rounds: never slower than plain decoding, near the best length where drafts pay,
+// and following what changes.
+import assert from 'node:assert/strict'
+import { type CostModelSession, costModel, fixedLength, type RoundReport } from 'drafthorse/decode'
+import fc from 'fast-check'
+import { affine, priorOf, type SimulatedDraft, type Simulation, simulate } from './simulation.ts'
+
+const seeds = [1, 2, 3]
+const noises = [{}, { noise: 0.1 }, { noise: 0.1, outliers: 0.05 }]
+
+const skip = (chance: number, pass: number, more: Partial<SimulatedDraft> = {}): SimulatedDraft => ({
+  name: 'skip',
+  pass: () => pass,
+  chance: () => chance,
+  ...more,
+})
+
+const changing = (when: number, before: number, after: number) => (at: number) => (at < when ? before : after)
+
+const drafting = (rounds: readonly RoundReport[]): number =>
+  rounds.filter(({ lanes }) => lanes.some(({ drafted }) => drafted > 0)).length / rounds.length
+
+/** Time of the best of all fixed lengths, chosen afterwards. */
+function inHindsight(simulation: Simulation): number {
+  return Math.min(...Array.from({ length: 13 }, (_, length) => simulate(fixedLength(length), simulation).ms))
+}
+
+/** Time over that of plain decoding, in the rounds from `from` on. */
+function slowdown(rounds: readonly RoundReport[], plainMs: number, from = 0): number {
+  const last = rounds.slice(from)
+  const tokens = last.reduce((sum, { lanes }) => sum + lanes[0]!.accepted + 1, 0)
+  return last.reduce((sum, { ms }) => sum + ms, 0) / (tokens * plainMs)
+}
+
+describe('the cost model where drafts never pay', () => {
+  for (const [chance, pass] of [
+    [0, 0.6],
+    [0.2, 0.8],
+    [0.5, 0.8],
+    [0.6, 0.5],
+    [0.7, 0.8],
+  ] as const) {
+    for (const prior of [undefined, priorOf({ draft: 0.3, chance: 0.9, slope: 0.05 })]) {
+      it(`loses 2 % and two rounds at most: acceptance ${chance}, draft ${pass}, ${prior ? 'false' : 'no'} prior`, () => {
+        for (const seed of seeds) {
+          for (const noise of noises) {
+            for (const confident of [false, true]) {
+              const drafts = [skip(chance, pass, { confident })]
+              const freeReads = confident
+              const slope = 0.2
+              const { ms, plainMs } = simulate(costModel(), {
+                ...{ drafts, tokens: 2100, seed, freeReads, verify: affine(slope), ...noise, ...(prior && { prior }) },
+              })
+              const twoRounds = 2 * 10 * (4 * pass + affine(slope)(5))
+              assert.ok(ms <= 1.02 * plainMs + twoRounds, `seed ${seed}, ${JSON.stringify(noise)}: ${ms / plainMs}`)
+            }
+          }
+        }
+      })
+    }
+  }
+
+  it('tries again ever more seldom, up to every 256 rounds', () => {
+    const { rounds } = simulate(costModel(), { drafts: [skip(0, 0.3)], tokens: 3000 })
+    const at = rounds.flatMap(({ lanes }, round) => (lanes[0]!.drafted > 0 ? [round] : []))
+    const waits = at.slice(1).map((round, i) => round - at[i]!)
+    assert.deepEqual(
+      waits,
+      waits.toSorted((a, b) => a - b),
+    )
+    assert.ok(waits.length >= 8 && waits[0]! <= 64, `${waits}`)
+    assert.ok(
+      waits.slice(-3).every((wait) => wait >= 256 && wait <= 258),
+      `${waits}`,
+    )
+  })
+
+  it('leaves a short text nearly alone where the prior says so', () => {
+    const prior = priorOf({ draft: 0.8, chance: 0.5, slope: 0.1 })
+    for (const seed of seeds) {
+      const { rounds, ms, plainMs } = simulate(costModel(), { drafts: [skip(0.5, 0.8)], tokens: 128, seed, prior })
+      assert.equal(drafting(rounds.slice(0, 64)), 0)
+      assert.ok(ms < 1.02 * plainMs)
+    }
+  })
+})
+
+describe('the cost model where drafts pay', () => {
+  for (const [chance, pass] of [
+    [0.75, 0.3],
+    [0.8, 0.5],
+    [0.9, 0.5],
+    [0.95, 0.3],
+  ] as const) {
+    for (const prior of [undefined, priorOf({ draft: pass, chance, slope: 0.1 })]) {
+      for (const confident of [false, true]) {
+        it(`gives 0.95 of the best fixed length: acceptance ${chance}, draft ${pass}, ${prior ? 'a' : 'no'} prior${confident ? ', confidence' : ''}`, () => {
+          let [ours, best] = [0, 0]
+          for (const seed of seeds) {
+            const drafts = [skip(chance, pass, { confident })]
+            const about = { drafts, tokens: 2500, seed, noise: 0.1, freeReads: confident, ...(prior && { prior }) }
+            const { ms } = simulate(costModel(), about)
+            const hindsight = inHindsight(about)
+            assert.ok(ms <= hindsight / 0.93, `seed ${seed}: ${hindsight / ms} of the best`)
+            ours += ms
+            best += hindsight
+          }
+          assert.ok(ours <= best / 0.95, `${best / ours} of the best`)
+        })
+      }
+    }
+  }
+
+  it('is better than every fixed length where confidence tells good tokens from others', () => {
+    for (const seed of seeds) {
+      const about = { drafts: [skip(0.75, 0.3, { confident: true })], tokens: 2500, seed, noise: 0.1, freeReads: true }
+      assert.ok(simulate(costModel(), about).ms < 0.97 * inHindsight(about))
+    }
+  })
+
+  it('finds the length before a step in the cost of verification', () => {
+    const verify = (rows: number): number => (rows === 1 ? 1 : rows <= 4 ? 1.4 : 2.4)
+    const { rounds } = simulate(costModel(), { drafts: [skip(0.9, 0.2)], tokens: 2500, noise: 0.05, verify })
+    const late = rounds.slice(rounds.length / 2)
+    assert.ok(late.filter(({ lanes }) => lanes[0]!.drafted === 3).length > 0.7 * late.length)
+  })
+
+  it('starts with three plain rounds and one token, with a prior with two plain rounds and its best length', () => {
+    const about = { drafts: [skip(0.95, 0.3)], tokens: 20 }
+    const drafted = ({ prior }: Pick<Simulation, 'prior'>): number[] =>
+      simulate(costModel(), { ...about, ...(prior && { prior }) }).rounds.map(({ lanes }) => lanes[0]!.drafted)
+    assert.deepEqual(drafted({}).slice(0, 4), [0, 0, 0, 1])
+    assert.deepEqual(drafted({ prior: priorOf({ draft: 0.3, chance: 0.95, slope: 0.1 }) }).slice(0, 3), [0, 0, 6])
+  })
+
+  it('predicts the speed-up that comes', () => {
+    for (const [chance, confident] of [
+      [0.95, false],
+      [0.75, false],
+      [0.75, true],
+    ] as const) {
+      const drafts = [skip(chance, 0.3, { confident })]
+      const { ms, plainMs, session } = simulate(costModel(), { drafts, tokens: 2500, freeReads: confident })
+      const ratio = (session as CostModelSession).predictedSpeedup()! / (plainMs / ms) // costModel starts such a session
+      assert.ok(Math.abs(ratio - 1) < 0.04, `${ratio}`)
+    }
+  })
+
+  it('measures a plain round in 65 at least', () => {
+    const { rounds } = simulate(costModel(), { drafts: [skip(0.95, 0.3)], tokens: 4000, noise: 0.1 })
+    const plain = rounds.flatMap(({ lanes }, round) => (lanes[0]!.drafted === 0 ? [round] : []))
+    for (const [i, round] of [...plain, rounds.length].entries()) assert.ok(round - (plain[i - 1] ?? 0) <= 65)
+    assert.ok(plain.length < rounds.length / 16)
+  })
+})
+
+describe('the cost model when things change', () => {
+  for (const seed of seeds) {
+    const noise = { seed, noise: 0.1 }
+
+    it(`stops when drafts turn bad, seed ${seed}`, () => {
+      const drafts = [skip(0, 0.4, { chance: changing(1000, 0.9, 0.1) })]
+      const { rounds } = simulate(costModel(), { drafts, tokens: 2000, ...noise })
+      const turn = rounds.length - 1000 + 100 // of the last 1000 tokens nearly each takes a round
+      assert.ok(drafting(rounds.slice(0, 300)) > 0.9)
+      assert.ok(drafting(rounds.slice(turn)) < 0.05, `${drafting(rounds.slice(turn))}`)
+    })
+
+    it(`starts when drafts turn good, seed ${seed}`, () => {
+      const drafts = [skip(0, 0.4, { chance: changing(1000, 0.1, 0.9) })]
+      const { rounds } = simulate(costModel(), { drafts, tokens: 4000, ...noise })
+      assert.ok(drafting(rounds.slice(0, 1000)) < 0.05)
+      assert.ok(drafting(rounds.slice(1500)) > 0.9)
+    })
+
+    it(`stops when drafting turns dear, and starts when it turns cheap, seed ${seed}`, () => {
+      const dear = [skip(0.9, 0, { pass: changing(300, 0.3, 1.5) })]
+      const after = simulate(costModel(), { drafts: dear, tokens: 2500, ...noise }).rounds.slice(400)
+      assert.ok(drafting(after) < 0.06, `${drafting(after)}`)
+      const cheap = [skip(0.9, 0, { pass: changing(300, 1.5, 0.3) })]
+      const then = simulate(costModel(), { drafts: cheap, tokens: 4000, ...noise }).rounds.slice(700)
+      assert.ok(drafting(then) > 0.9, `${drafting(then)}`)
+    })
+
+    it(`goes on as it was on a machine that slows down, or recovers, seed ${seed}`, () => {
+      for (const plainMs of [changing(300, 10, 16), changing(300, 16, 10), (round: number) => 10 + round / 100]) {
+        const good = simulate(costModel(), { drafts: [skip(0.85, 0.4)], tokens: 2500, plainMs, ...noise })
+        assert.ok(drafting(good.rounds.slice(20)) > 0.93, `${drafting(good.rounds.slice(20))}`)
+        const bad = simulate(costModel(), { drafts: [skip(0.5, 0.8)], tokens: 2500, plainMs, ...noise })
+        assert.ok(drafting(bad.rounds) < 0.05 && bad.ms < 1.02 * bad.plainMs + 40)
+      }
+    })
+
+    it(`is not moved by one round in 20 that takes five times as long, seed ${seed}`, () => {
+      const outliers = { ...noise, outliers: 0.05 }
+      for (const prior of [undefined, priorOf({ draft: 0.4, chance: 0.85, slope: 0.1 })]) {
+        const about = { tokens: 2500, ...outliers, ...(prior && { prior }) }
+        const good = simulate(costModel(), { ...about, drafts: [skip(0.85, 0.4)] })
+        assert.ok(drafting(good.rounds) > 0.85, `${drafting(good.rounds)}`)
+        const bad = simulate(costModel(), { ...about, drafts: [skip(0.4, 0.8)] })
+        assert.ok(drafting(bad.rounds) < 0.05, `${drafting(bad.rounds)}`)
+      }
+    })
+  }
+
+  it('does not let past gains pay for present losses', () => {
+    const drafts = [skip(0, 0.3, { chance: changing(5000, 0.95, 0.3) })]
+    const { rounds } = simulate(costModel(), { drafts, tokens: 6500, noise: 0.1 })
+    const turn = rounds.length - 1600
+    assert.ok(slowdown(rounds, 10, turn + 300) < 1.03, `${slowdown(rounds, 10, turn + 300)}`)
+  })
+})
+
+describe('the cost model with guesses', () => {
+  const copies = (place: number): boolean => Math.floor(place / 40) % 3 === 0
+  const lookup: SimulatedDraft = {
+    name: 'lookup',
+    chance: (place) => (copies(place) ? 0.93 : 0.05),
+    guess: (place) => ({ kind: copies(place) ? 'long match' : 'short match', length: 8 }),
+  }
+  const verified = (rounds: readonly RoundReport[], kind: string): number =>
+    rounds.filter(({ lanes }) => lanes[0]!.kind === kind && lanes[0]!.drafted > 0).length
+
+  it('verifies those of the sorts that hold, and judges the others in the shadow', () => {
+    for (const seed of seeds) {
+      const { rounds, ms, plainMs } = simulate(costModel(), { drafts: [lookup], tokens: 2500, seed, noise: 0.1 })
+      assert.ok(ms < 0.82 * plainMs, `${ms / plainMs}`)
+      assert.ok(verified(rounds, 'long match') > 100)
+      assert.ok(verified(rounds, 'short match') < 0.1 * rounds.length, `${verified(rounds, 'short match')}`)
+    }
+  })
+
+  it('loses 2 % and two rounds at most where a row costs a pass', () => {
+    for (const seed of seeds) {
+      for (const noise of noises) {
+        const about = { drafts: [lookup, skip(0.5, 0.8)], tokens: 2500, seed, verify: affine(1), ...noise }
+        const { ms, plainMs } = simulate(costModel(), about)
+        assert.ok(ms <= 1.02 * plainMs + 2 * 50, `${ms / plainMs}`)
+      }
+    }
+  })
+
+  it('leaves a guess for a later draft that gives more', () => {
+    const poor: SimulatedDraft = { name: 'lookup', chance: () => 0.4, guess: () => ({ length: 3 }) }
+    const { rounds } = simulate(costModel(), { drafts: [poor, skip(0.95, 0.2)], tokens: 2500 })
+    const late = rounds.slice(100)
+    assert.ok(late.filter(({ lanes }) => lanes[0]!.draft === 'skip').length > 0.9 * late.length)
+    const alone = simulate(costModel(), { drafts: [poor], tokens: 2500 }).rounds
+    assert.ok(drafting(alone) > 0.9)
+  })
+
+  it('does better with both drafts than with one', () => {
+    const time = (drafts: readonly SimulatedDraft[]): number =>
+      simulate(costModel(), { drafts, tokens: 2500, noise: 0.1 }).ms
+    const both = time([lookup, skip(0.8, 0.4)])
+    assert.ok(both < 0.95 * time([lookup]) && both < 0.95 * time([skip(0.8, 0.4)]))
+  })
+})
+
+describe('the cost model', () => {
+  it('gives the same lengths for the same reports', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1000 }),
+        fc.double({ min: 0.3, max: 0.95, noNaN: true }),
+        (seed, chance) => {
+          const about = {
+            drafts: [skip(chance, 0.4, { confident: true })],
+            tokens: 150,
+            seed,
+            noise: 0.2,
+            freeReads: true,
+          }
+          assert.deepEqual(simulate(costModel(), about).rounds, simulate(costModel(), about).rounds)
+        },
+      ),
+      { numRuns: 20 },
+    )
+  })
+
+  it('drafts no more than asked, and nothing where asked', () => {
+    for (const most of [0, 1, 3]) {
+      const { rounds } = simulate(costModel({ most }), { drafts: [skip(0.97, 0.2)], tokens: 500 })
+      assert.equal(Math.max(...rounds.map(({ lanes }) => lanes[0]!.drafted)), most)
+    }
+  })
+
+  it('looks at confidence only where reads are free', () => {
+    const prior = priorOf({ draft: 0.3, chance: 0.95, slope: 0.1 })
+    for (const freeReads of [false, true]) {
+      const { rounds } = simulate(costModel(), {
+        ...{ drafts: [skip(0.95, 0.3, { confident: true })], tokens: 300, prior, freeReads },
+      })
+      const reports = rounds.flatMap(({ lanes }) => lanes.filter(({ drafted }) => drafted > 0))
+      assert.ok(reports.length > 0 && reports.every(({ confidences }) => (confidences !== undefined) === freeReads))
+    }
+  })
+
+  it('starts with plain rounds again when the number of sequences changes', () => {
+    const session = costModel().start({ drafts: ['skip'], freeReads: false })
+    const limits: number[] = []
+    for (let round = 0; round < 60; round++) {
+      const count = round < 30 ? 4 : 3
+      const most = [...Array(count)].map(() => session.next({ draft: 'skip', lanes: count }).most)
+      assert.equal(new Set(most).size, 1, 'sequences of a round have limits of their own')
+      const drafted = most[0]!
+      limits.push(drafted)
+      const lane = { draft: drafted > 0 ? 'skip' : undefined, limit: drafted, drafted, accepted: drafted }
+      const ms = 10 * count * (1 + 0.3 * drafted)
+      const rows = count * (drafted + 1)
+      session.observe({
+        ...{ lanes: new Array(count).fill(lane), ms, draftPasses: drafted, draftMs: 0, rows, verifyMs: ms },
+      })
+    }
+    assert.ok(limits.slice(20, 24).some((limit) => limit > 0))
+    assert.deepEqual(limits.slice(30, 33), [0, 0, 0])
+    assert.ok(limits.slice(33, 40).some((limit) => limit > 0))
+  })
+
+  it('pays in a batch as it does alone', () => {
+    const about = { drafts: [skip(0.85, 0.3)], tokens: 800, lanes: 4, verify: affine(0.05), noise: 0.1 }
+    const { ms } = simulate(costModel(), about)
+    assert.ok(ms < inHindsight(about) / 0.93)
+  })
+
+  it('stops while its ledger is exceeded, and until it recovers', () => {
+    const prior = priorOf({ draft: 0.1, chance: 1, slope: 0.05 })
+    const session = costModel().start({ drafts: ['skip'], freeReads: false, prior })
+    const limits: { paused: boolean; most: number }[] = []
+    for (let round = 0; round < 400; round++) {
+      const { exceeded: paused } = session.ledger
+      const { most } = session.next({ draft: 'skip', lanes: 1 })
+      limits.push({ paused, most })
+      // The first two rounds that draft are lost; from then on everything is accepted.
+      const lost = limits.filter(({ most }) => most > 0).length <= 2
+      const lane = { draft: most > 0 ? 'skip' : undefined, limit: most, drafted: most, accepted: lost ? 0 : most }
+      const ms = 10 * (1 + 0.3 * most)
+      session.observe({ lanes: [lane], ms, draftPasses: most, draftMs: 0, rows: most + 1, verifyMs: ms })
+      assert.equal(session.ledger.exceeded, session.ledger.lostMs > session.ledger.allowedMs)
+    }
+    const pauses = limits.filter(({ paused }) => paused)
+    assert.ok(pauses.length > 10, `${pauses.length} rounds of pause`)
+    assert.ok(pauses.every(({ most }) => most === 0))
+    assert.ok(limits.slice(-50).some(({ most }) => most > 0))
+  })
+
+  it('refuses half a token, and what are no options', () => {
+    for (const most of [-1, 1.5, Number.NaN]) assert.throws(() => costModel({ most }), { code: 'ERR_ARGUMENT' })
+    assert.throws(() => costModel(null as never), { code: 'ERR_ARGUMENT' })
+  })
+})
