@@ -121,6 +121,15 @@ describe('the cost model where drafts pay', () => {
     assert.ok(late.filter(({ lanes }) => lanes[0]!.drafted === 3).length > 0.7 * late.length)
   })
 
+  it('tries a length beside the best in one round of 16', () => {
+    const verify = (rows: number): number => (rows <= 4 ? 1 + 0.1 * (rows - 1) : 6)
+    const { rounds } = simulate(costModel({ most: 6 }), { drafts: [skip(1, 0.1)], tokens: 4000, verify })
+    const lengths = rounds.slice(-320).map(({ lanes }) => lanes[0]!.drafted)
+    const beside = lengths.filter((length) => length !== 3 && length > 0)
+    assert.ok(beside.length >= 18 && beside.length <= 21, `${beside}`)
+    assert.deepEqual(new Set(beside), new Set([1, 2, 4, 5]))
+  })
+
   it('starts with three plain rounds and one token, with a prior with two plain rounds and its best length', () => {
     const about = { drafts: [skip(0.95, 0.3)], tokens: 20 }
     const drafted = ({ prior }: Pick<Simulation, 'prior'>): number[] =>
@@ -184,6 +193,15 @@ describe('the cost model when things change', () => {
         assert.ok(drafting(good.rounds.slice(20)) > 0.93, `${drafting(good.rounds.slice(20))}`)
         const bad = simulate(costModel(), { drafts: [skip(0.5, 0.8)], tokens: 2500, plainMs, ...noise })
         assert.ok(drafting(bad.rounds) < 0.05 && bad.ms < 1.02 * bad.plainMs + 40)
+      }
+    })
+
+    it(`measures a plain round soon after rounds began to take longer, or less, seed ${seed}`, () => {
+      const drafts = [skip(0.85, 0.4)]
+      for (const plainMs of [changing(300, 10, 16), changing(300, 16, 10)]) {
+        const { rounds } = simulate(costModel(), { drafts, tokens: 1500, plainMs, seed })
+        const plain = rounds.slice(300, 325).filter(({ lanes }) => lanes[0]!.drafted === 0)
+        assert.ok(plain.length >= 4, `${plain.length} plain rounds`)
       }
     })
 
