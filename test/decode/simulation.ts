@@ -47,6 +47,23 @@ export const affine =
   (rows: number): number =>
     1 + slope * (rows - 1)
 
+/** A draft that runs the model: its chance everywhere, and the cost of its passes. */
+export const skip = (chance: number, pass: number, more: Partial<SimulatedDraft> = {}): SimulatedDraft => ({
+  name: 'skip',
+  pass: () => pass,
+  chance: () => chance,
+  ...more,
+})
+
+export const changing =
+  (when: number, before: number, after: number) =>
+  (at: number): number =>
+    at < when ? before : after
+
+/** The share of rounds that drafted. */
+export const drafting = (rounds: readonly RoundReport[]): number =>
+  rounds.filter(({ lanes }) => lanes.some(({ drafted }) => drafted > 0)).length / rounds.length
+
 /** Costs and survivals as a skip file has them. */
 export function priorOf({ draft, chance, slope }: { draft: number; chance: number; slope: number }): DraftCosts {
   const eight = Array.from({ length: 8 }, (_, i) => i + 1)
