@@ -49,6 +49,7 @@ export function roundCurve({ runs, lanes, prior }: RoundCurveOptions): GrowingCu
   const scales = recentMedian({ size: windowSize, restarts: false })
   const weight = prior ? shapeWeight.prior : shapeWeight.guess
   let measured = 0
+  let spared = false
 
   /** What a round should cost beyond a plain one. */
   function extra(length: number): number {
@@ -75,6 +76,11 @@ export function roundCurve({ runs, lanes, prior }: RoundCurveOptions): GrowingCu
       lengths[length] ??= { seen: 0, recent: recentMedian({ size: windowSize }) }
       const own = lengths[length]
       if (own.seen++ === 0) return 0
+      // Before anything was measured one round that took longer than its passes one by one would is not believed.
+      if (measured === 0 && !spared && ratio > (runs ? 2 * length + 1 : length + 1)) {
+        spared = true
+        return 0
+      }
       const side = own.recent.count > 1 ? sideOf(ratio, own.recent.median) : 0
       own.recent.add(ratio)
       scales.add((ratio - 1) / extra(length))

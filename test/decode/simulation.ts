@@ -47,6 +47,23 @@ export const affine =
   (rows: number): number =>
     1 + slope * (rows - 1)
 
+/** A draft that runs the model: its chance everywhere, and the cost of its passes. */
+export const skip = (chance: number, pass: number, more: Partial<SimulatedDraft> = {}): SimulatedDraft => ({
+  name: 'skip',
+  pass: () => pass,
+  chance: () => chance,
+  ...more,
+})
+
+export const changing =
+  (when: number, before: number, after: number) =>
+  (at: number): number =>
+    at < when ? before : after
+
+/** The share of rounds that drafted. */
+export const drafting = (rounds: readonly RoundReport[]): number =>
+  rounds.filter(({ lanes }) => lanes.some(({ drafted }) => drafted > 0)).length / rounds.length
+
 /** Costs and survivals as a skip file has them. */
 export function priorOf({ draft, chance, slope }: { draft: number; chance: number; slope: number }): DraftCosts {
   const eight = Array.from({ length: 8 }, (_, i) => i + 1)
@@ -58,6 +75,7 @@ export function simulate(policy: DraftLength, simulation: Simulation): Simulated
   const { prior, freeReads = false, lanes = 1 } = simulation
   const session = policy.start({ drafts: drafts.map(({ name }) => name), prior, freeReads })
   const random = randomFor(seed, 'rounds')
+  const texts = drafts.map((draft) => tokensOf(seed, draft))
   const rounds: RoundReport[] = []
   const places = Array.from({ length: lanes }, (_, lane) => lane * 1_000_003)
   let [ms, plain, made] = [0, 0, 0]
@@ -89,13 +107,14 @@ export function simulate(policy: DraftLength, simulation: Simulation): Simulated
 
   function oneLane(place: number): LaneReport {
     let report: LaneReport = { draft: undefined, limit: 0, drafted: 0, accepted: 0 }
-    for (const draft of drafts) {
+    for (const [at, draft] of drafts.entries()) {
+      const tokenAt = texts[at]!
       const guess = draft.guess?.(place)
       if (draft.guess && !guess) continue
       const about = { draft: draft.name, kind: guess?.kind }
       const held = (length: number): number => {
         let accepted = 0
-        while (accepted < length && tokenAt(seed, draft, place + accepted).right) accepted++
+        while (accepted < length && tokenAt(place + accepted).right) accepted++
         return accepted
       }
       if (report.drafted > 0) {
@@ -111,7 +130,7 @@ export function simulate(policy: DraftLength, simulation: Simulation): Simulated
       const confidences: number[] = []
       let drafted = 0
       while (drafted < limit) {
-        const { confidence } = tokenAt(seed, draft, place + drafted++)
+        const { confidence } = tokenAt(place + drafted++)
         if (!goesOn || !draft.confident) continue
         confidences.push(confidence)
         if (!goesOn(confidence)) break
@@ -123,13 +142,26 @@ export function simulate(policy: DraftLength, simulation: Simulation): Simulated
   }
 }
 
-/** The same for every policy: what a draft says for a place, and whether it is right. */
-function tokenAt(seed: number, draft: SimulatedDraft, place: number): { right: boolean; confidence: number } {
-  const random = randomFor(seed, `${draft.name} ${place}`)
-  const chance = draft.chance(place)
-  if (!draft.confident) return { right: random.uniform() < chance, confidence: chance }
-  // Sure ones are right 19 times of 20, the others 3 of 10, so that all together are right as often as they should be.
-  const sure = random.uniform() < (chance - 0.3) / 0.65
-  const confidence = sure ? 0.95 : Math.min(0.3, chance)
-  return { right: random.uniform() < confidence, confidence }
+interface SimulatedToken {
+  readonly right: boolean
+  readonly confidence: number
+}
+
+/** What a draft says for a place, and whether it is right: the same for every policy. */
+function tokensOf(seed: number, draft: SimulatedDraft): (place: number) => SimulatedToken {
+  const known = new Map<number, SimulatedToken>()
+  function tokenAt(place: number): SimulatedToken {
+    const random = randomFor(seed, `${draft.name} ${place}`)
+    const chance = draft.chance(place)
+    if (!draft.confident) return { right: random.uniform() < chance, confidence: chance }
+    // Sure ones are right 19 times of 20, the others 3 of 10, so that all together are right as often as they should be.
+    const sure = random.uniform() < (chance - 0.3) / 0.65
+    const confidence = sure ? 0.95 : Math.min(0.3, chance)
+    return { right: random.uniform() < confidence, confidence }
+  }
+  return (place) => {
+    const token = known.get(place) ?? tokenAt(place)
+    known.set(place, token)
+    return token
+  }
 }
