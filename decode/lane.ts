@@ -89,8 +89,8 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
     for (const [i, { draft, session }] of sources.entries()) {
       const guess = guesses[i]
       if (guess?.tokens.length === 0) continue
-      const { kind, tokens: guessed } = guess ?? {}
-      const limit = nextLimit(policy, lengths, { draft: draft.name, kind, guessed: guessed?.length, lanes })
+      const { kind, chance, tokens: guessed } = guess ?? {}
+      const limit = nextLimit(policy, lengths, { draft: draft.name, kind, chance, guessed: guessed?.length, lanes })
       const from = 'propose' in session ? session : guessed!
       if (limit.most > 0) yield { draft, kind, limit: { ...limit, most: Math.min(limit.most, room) }, from }
     }

@@ -39,6 +39,7 @@ export interface CostModelSession extends DraftLengthSession {
 }
 
 const none: DraftLimit = { most: 0 }
+const idle = { length: 0, speedup: 1, trying: false }
 
 /** Plain rounds before the first attempt where nothing is known, and where a prior tells all but the time of one. */
 const plainRounds = { unknown: 2, prior: 1 } as const
@@ -49,6 +50,8 @@ const neighbourEvery = 16
 const neighbours = [1, -1, 2, -2] as const
 /** Tokens of an attempt at most. */
 const attemptMost = 4
+/** Plain steps that show an early exit before it is judged. */
+const exitShows = 8
 /** Rounds after which it is known what those of a draft take, and how sure it may be of itself. */
 const manyRounds = 8
 /** What was seen before a draft lay idle counts for so many rounds when it is tried again. */
@@ -72,7 +75,8 @@ const oldAfter = 8
  * plain rounds. Without one it starts with plain rounds, then tries one token, and more as they hold.
  *
  * Attempts: a draft that does not pay is tried again after 8 rounds, 16, .., 256, each time that it did not; where it did, at
- * once. What was seen of it before counts for little then, so that a change for the better shows in a few attempts.
+ * once. What was seen of it before counts for little then, so that a change for the better shows in a few attempts. An early
+ * exit needs no attempt: eight plain steps show what it would have proposed.
  *
  * Ledger: drafting pauses while the time lost against plain decoding is more than 2 % of what plain decoding would have
  * taken, and one round; attempts may lose 1 %, and one plain round. A round that took over twice as long as such rounds do is
@@ -113,9 +117,9 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
   }
 
   /** The best length of a draft that is asked, of `upTo` tokens at most. */
-  function judge({ draft, kind, guessed, lanes }: DraftAsk, upTo: number): Judgement {
+  function judge({ draft, kind, guessed, chance, lanes }: DraftAsk, upTo: number): Judgement {
     const runs = guessed === undefined
-    const { tokens } = sourceOf(draft).survival(kind)
+    const { tokens } = sourceOf(draft).survival(kind, chance)
     const { ratio } = times.of({ draft, runs, lanes })
     return bestLength(upTo, (length) => ({ tokens: tokens(length), ratio: ratio(length) }))
   }
@@ -171,12 +175,24 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
       return { length: Math.max(1, Math.min(most, best.length + aside)), speedup, trying: false }
     }
     const attempt = judge(ask, Math.min(most, attemptMost))
-    if (!from.probes.due || !affords(attempt, ask.lanes)) return { length: 0, speedup: 1, trying: false }
-    if (from.probes.idle >= oldAfter) {
+    if (!from.probes.due || !affords(attempt, ask.lanes)) return idle
+    if (from.probes.idle >= oldAfter && !from.shows) {
       from.survival(undefined).fade(oldWeight)
       from.pace.fade(0)
     }
+    if (from.shows !== undefined && !isWorthTrying(from, ask)) return idle
     return { length: attempt.length, speedup: 1, trying: true }
+  }
+
+  /** An early exit is tried where plain steps have shown that it would hold, and only its time is not known. */
+  function isWorthTrying(from: Source, { draft, lanes }: DraftAsk): boolean {
+    const enough = from.shows === exitShows
+    from.showing = !enough
+    if (!enough) return false
+    from.shows = 0
+    if (from.survival(undefined).tokens(1) >= 1.5 && times.of({ draft, runs: true, lanes }).measured === 0) return true
+    from.probes.tried(false)
+    return false
   }
 
   function limitRun(ask: DraftAsk): DraftLimit {
@@ -224,6 +240,10 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
     const curve = typeof timed === 'object' ? times.of(timed) : undefined
     const typical = typeof timed === 'object' ? curve?.ratio(timed.length) : undefined
     const known = curve !== undefined && curve.measured >= manyRounds
+    if (round.showedExit) {
+      if (plainMs !== undefined) books.add({ ms: round.ms, plainMs, tokens: 1, kind: 'attempt' })
+      return
+    }
     times.record(round)
     if (plainMs === undefined) return
     // Before many were measured none is taken to be longer than its passes one by one would be: the rest is warming up.
@@ -270,6 +290,14 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
     },
     observeGuess({ draft, kind, drafted, accepted }) {
       if (draft !== undefined && drafted > 0) sourceOf(draft).survival(kind).observe({ drafted, accepted })
+    },
+    wantsExit(draft) {
+      const from = sourceOf(draft)
+      from.shows ??= 0
+      const wants = from.showing && !books.exceeded
+      if (wants) from.shows++
+      from.showing = false
+      return wants
     },
     ledger: books,
     predictedSpeedup: () => (expected.ratio > 0 ? expected.tokens / expected.ratio : undefined),

@@ -43,8 +43,9 @@ export interface DraftAsk {
   readonly draft: string
   /** What sort of guess is at hand, where the draft makes them for nothing; it is to be judged with those of its sort. */
   readonly kind?: string | undefined
-  /** How many tokens it guesses. */
+  /** How many tokens it guesses, and how likely the first of such a guess holds as far as the draft knows. */
   readonly guessed?: number | undefined
+  readonly chance?: number | undefined
   /** Sequences that share the passes of this round. */
   readonly lanes: number
 }

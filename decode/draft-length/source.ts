@@ -6,8 +6,11 @@ import { type Probes, probes } from './probes.ts'
 import { type Survival, survival } from './survival.ts'
 
 export interface Source {
-  /** How far guesses of a sort hold; of a sort seldom seen, as far as those of all sorts at their first token. */
-  survival(kind: string | undefined): Survival
+  /**
+   * How far guesses of a sort hold; of a sort seldom seen, as the draft itself thinks of their first token (`chance`), or else
+   * as those of all sorts.
+   */
+  survival(kind: string | undefined, chance?: number): Survival
   readonly calibration: Calibration
   readonly pace: Pace
   readonly probes: Probes
@@ -21,6 +24,10 @@ export interface Source {
   trying: boolean
   /** Rounds in which it was used because it pays. */
   uses: number
+  /** Of an early exit: plain steps that showed what it would have proposed since it is in question; undefined of others. */
+  shows: number | undefined
+  /** Whether the next plain step is to show that. */
+  showing: boolean
 }
 
 export interface SourceOptions {
@@ -37,8 +44,8 @@ export function source({ survival: prior, wait }: SourceOptions): Source {
   const whole = survival({ first: () => unknownChance, prior })
   const kinds = new Map<string, Survival>()
 
-  function ofKind(kind: string): Survival {
-    const fresh = survival({ first: () => whole.chance(1) })
+  function ofKind(kind: string, chance: number | undefined): Survival {
+    const fresh = survival({ first: () => chance ?? whole.chance(1) })
     const both: Survival = {
       ...fresh,
       observe(outcome) {
@@ -51,7 +58,7 @@ export function source({ survival: prior, wait }: SourceOptions): Source {
   }
 
   return {
-    survival: (kind) => (kind === undefined ? whole : (kinds.get(kind) ?? ofKind(kind))),
+    survival: (kind, chance) => (kind === undefined ? whole : (kinds.get(kind) ?? ofKind(kind, chance))),
     calibration: calibration(),
     pace: pace(),
     probes: probes({ wait }),
@@ -60,5 +67,7 @@ export function source({ survival: prior, wait }: SourceOptions): Source {
     confident: false,
     trying: false,
     uses: 0,
+    shows: undefined,
+    showing: false,
   }
 }

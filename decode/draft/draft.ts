@@ -41,6 +41,8 @@ export interface Guess {
   readonly tokens: readonly number[]
   /** What sort of guess it is, where some are better than others: a policy may judge each sort by itself. */
   readonly kind?: string | undefined
+  /** How likely the first token of such a guess holds, 0 to 1, where that is known before any was scored. */
+  readonly chance?: number | undefined
 }
 
 export interface ProposeSession {
