@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict'
 import { distribution, generate, loadModel, type Model, type SkipSet } from 'drafthorse'
 import {
-  type DraftLengthSession,
+  adaptive,
+  adaptiveState,
   type GenerateOptions,
   type GenerationEvent,
   type GenerationResult,
@@ -14,7 +15,7 @@ import {
 } from 'drafthorse/decode'
 import { openBackend } from 'drafthorse/engine'
 import { type Draw, verifyDraw } from '../../decode/accept/rejection.ts'
-import { adaptive } from '../../decode/draft-length/adaptive.ts'
+
 import { uniformAt } from '../../decode/random.ts'
 import { argmax, edited, folderOf } from '../checkpoints.ts'
 import { chanceOfWorse } from './chi-square.ts'
@@ -156,31 +157,25 @@ describe('where nothing is drafted', () => {
     }
   })
 
-  it('the paper’s rule for the draft length goes on as it was', () => {
-    const start = (): DraftLengthSession => adaptive().start({ drafts: ['skip'], freeReads: false })
-    const lane = (drafted: number, accepted: number) => ({
-      draft: drafted > 0 ? 'skip' : undefined,
-      limit: 12,
-      drafted,
-      accepted,
-    })
-    const times = { ms: 1, draftPasses: 1, draftMs: 0, verifyMs: 1, rows: 1, showedExit: false }
-    /** The least of these confidences at which it drafts on. */
-    const threshold = (session: DraftLengthSession): number | undefined => {
-      const { goesOn } = session.next({ draft: 'skip', lanes: 1 })
-      return Array.from({ length: 1001 }, (_, i) => i / 1000).find((confidence) => goesOn?.(confidence))
+  it('the paper’s rule for the draft length stays as it was, and goes on', () => {
+    const [calm, other] = [adaptiveState(), adaptiveState()]
+    const round = { ms: 1, draftPasses: 1, draftMs: 0, verifyMs: 1, rows: 1 }
+    for (const state of [calm, other]) {
+      const session = adaptive({ state }).start({ drafts: ['skip'], freeReads: false })
+      const observe = (drafted: number, accepted: number): void =>
+        session.observe?.({ ...round, lanes: [{ draft: 'skip', limit: 12, drafted, accepted }] })
+      observe(4, 2)
+      for (let plain = 0; state === other && plain < 20; plain++) observe(0, 0)
+      observe(4, 4)
     }
-    const [calm, other] = [start(), start()]
-    for (const session of [calm, other]) session.observe?.({ ...times, lanes: [lane(4, 2)] })
-    for (let round = 0; round < 20; round++) other.observe?.({ ...times, lanes: [lane(0, 0)] })
-    assert.ok(threshold(calm)! > 0.1 && threshold(calm)! < 1)
-    assert.equal(threshold(other), threshold(calm))
+    assert.deepEqual(other, calm)
+    assert.ok(calm.acceptanceRate > 0 && calm.threshold > 0)
   })
 })
 
 describe('a sampled text', () => {
   const settings = { temperature: 1, topK: 3 } as const
-  const samples = 1000
+  const samples = 1500
   let model: Model
   let p: Float64Array
   let q: Float64Array
@@ -230,7 +225,8 @@ describe('a sampled text', () => {
         total.accepted += stats.acceptedTokens
         return tokens[0]!
       }
-      assert.ok((await chance(first)) > 1e-4)
+      const found = await chance(first)
+      assert.ok(found > 1e-3, `${found}`)
       assert.equal(total.drafted, samples)
       assert.ok(total.accepted > samples / 10 && total.accepted < 0.9 * samples, `${total.accepted} accepted`)
     })
