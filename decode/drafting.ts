@@ -54,7 +54,7 @@ export async function draftLanes(
       const asked = next.value
       const { draft, from, limit, kind } = asked
       if (!('propose' in from)) {
-        const proposal = { ...nothing, tokens: from.slice(0, limit.most) }
+        const proposal = { ...workOf(drafts[at]!), tokens: from.slice(0, limit.most) }
         drafts[at] = { draft: draft.name, kind, limit: limit.most, confidences: undefined, proposal }
         continue
       }
@@ -67,15 +67,23 @@ export async function draftLanes(
     open = []
     for (const [draft, group] of groups) {
       for (const [at, drafted] of await proposeAll(model, draft, group)) {
-        const { passes, sublayersRun } = drafts[at]!.proposal // of drafts that had nothing
+        const before = workOf(drafts[at]!)
         const { proposal } = drafted
-        const sum = { passes: proposal.passes + passes, sublayersRun: proposal.sublayersRun + sublayersRun }
+        const sum = {
+          passes: before.passes + proposal.passes,
+          sublayersRun: before.sublayersRun + proposal.sublayersRun,
+        }
         drafts[at] = { ...drafted, proposal: { ...proposal, ...sum } }
         if (proposal.tokens.length === 0) open.push(at)
       }
     }
   }
   return drafts
+}
+
+/** What drafts that had nothing have run for it. */
+function workOf({ proposal: { passes, sublayersRun } }: LaneDraft): Pick<Proposal, 'passes' | 'sublayersRun'> {
+  return { passes, sublayersRun }
 }
 
 /** What each of a group drafts, by its place among the lanes. */
@@ -95,6 +103,9 @@ async function proposeAll(
     return { ...round, goesOn: heard }
   })
   const together = await draft.together?.(model, rounds)
+  if (together && together.length !== group.length) {
+    throw new ArgumentError(`the draft proposed for ${together.length} sequences, not for ${group.length}`)
+  }
   const drafted = new Map<number, LaneDraft>()
   for (const [i, { at, asked, session, round }] of group.entries()) {
     const proposal = together ? together[i]! : await session.propose(rounds[i]!)

@@ -95,11 +95,13 @@ export interface SamplerOptions {
   readonly seed: number
   /** Default: memory of its own. */
   readonly room?: SamplingRoom | undefined
+  /** Milliseconds, by which choices are timed. Default `performance.now`. */
+  readonly clock?: (() => number) | undefined
 }
 
 export function createSampler(
   sampling: Sampling,
-  { vocabSize, seed, room = createSamplingRoom(vocabSize) }: SamplerOptions,
+  { vocabSize, seed, room = createSamplingRoom(vocabSize), clock = () => performance.now() }: SamplerOptions,
 ): Sampler {
   const { scores } = room
   let milliseconds = 0
@@ -113,9 +115,9 @@ export function createSampler(
 
   return {
     choose(logits, history) {
-      const start = performance.now()
+      const start = clock()
       const token = choose(logits, history)
-      milliseconds += performance.now() - start
+      milliseconds += clock() - start
       return token
     },
     get milliseconds() {

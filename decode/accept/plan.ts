@@ -10,10 +10,10 @@ import { acceptByRejection } from './rejection.ts'
 
 /** `acceptance` is undefined where the most likely tokens are wanted; `seed` where it has no effect. Throws {@link ArgumentError}. */
 export function planAcceptance(
-  options: Pick<GenerateOptions, 'accept' | 'draftTemperature' | 'seed'> & Parameters<typeof planSampling>[0],
+  options: Pick<GenerateOptions, 'accept' | 'draftTemperature' | 'seed' | 'clock'> & Parameters<typeof planSampling>[0],
   { vocabSize }: LlamaConfig,
 ): { acceptance: Acceptance | undefined; seed: number | undefined } {
-  const { accept = 'equality', draftTemperature, seed = Math.floor(Math.random() * 2 ** 32) } = options
+  const { accept = 'equality', draftTemperature, seed = Math.floor(Math.random() * 2 ** 32), clock } = options
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new ArgumentError(`the seed is ${seed}, expected a whole number from 0 to 2^53 - 1`)
   }
@@ -30,7 +30,7 @@ export function planAcceptance(
   if (isGreedy(sampling)) return { acceptance: undefined, seed: used }
   const acceptance =
     accept === 'rejection'
-      ? acceptByRejection({ sampling, vocabSize, seed, draftTemperature })
-      : acceptByEquality(createSampler(sampling, { vocabSize, seed }))
+      ? acceptByRejection({ sampling, vocabSize, seed, draftTemperature, clock })
+      : acceptByEquality(createSampler(sampling, { vocabSize, seed, clock }))
   return { acceptance, seed: used }
 }

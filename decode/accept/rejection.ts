@@ -28,11 +28,12 @@ export function acceptByRejection({
   vocabSize,
   seed,
   room = createSamplingRoom(vocabSize),
+  clock = () => performance.now(),
 }: RejectionOptions): Acceptance {
   if (!(draftTemperature >= 0 && draftTemperature < Number.POSITIVE_INFINITY)) {
     throw new ArgumentError(`draftTemperature is ${draftTemperature}, expected a number from 0`)
   }
-  const sampler = createSampler(sampling, { vocabSize, seed, room })
+  const sampler = createSampler(sampling, { vocabSize, seed, room, clock })
   if (sampling.temperature === 0) return acceptByEquality(sampler)
 
   const draftSampling = { ...sampling, temperature: draftTemperature }
@@ -64,9 +65,9 @@ export function acceptByRejection({
   }
 
   function timed<T>(work: () => T): T {
-    const start = performance.now()
+    const start = clock()
     const result = work()
-    milliseconds += performance.now() - start
+    milliseconds += clock() - start
     return result
   }
 

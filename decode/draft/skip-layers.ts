@@ -1,6 +1,7 @@
 // The paper's draft: the model itself with some sublayers left out (Zhang et al. 2024, section 3.1).
 
 import type { HostArray, Tensor } from '../../engine/backend.ts'
+import { NumericError } from '../../engine/errors.ts'
 import { advance } from '../../model/cache.ts'
 import type { DraftHead } from '../../model/draft-head.ts'
 import type { Llama } from '../../model/llama.ts'
@@ -47,6 +48,8 @@ interface Drafted {
   readonly history: number[]
   /** Rows as they stand before the first skipped sublayer, `[limit, hiddenSize]`. */
   readonly hidden: Tensor
+  /** Rows run: as many as tokens, or one more where the last gave none. */
+  rows: number
 }
 
 /** One pass a token, of one row for each sequence that drafts on. */
@@ -59,7 +62,7 @@ async function draftTogether(
   const { arena, turn } = rounds[0]!
   const all = rounds.map((round): Drafted => {
     const hidden = arena.tensor([round.limit, model.config.hiddenSize])
-    return { round, tokens: [], history: [...round.sequence.tokens, round.newest], hidden }
+    return { round, tokens: [], history: [...round.sequence.tokens, round.newest], hidden, rows: 0 }
   })
   let open = all
   while (open.length > 0) {
@@ -70,8 +73,9 @@ async function draftTogether(
       arena,
     )
     const prefix = model.run(embedTokens(model, newest, rows), rows, { to: first })
-    for (const [i, { hidden, tokens }] of reusePrefix ? open.entries() : []) {
-      model.backend.ops.copyRows(hidden, prefix, { rows: [i], at: tokens.length })
+    for (const [i, drafted] of open.entries()) {
+      const at = drafted.rows++
+      if (reusePrefix) model.backend.ops.copyRows(drafted.hidden, prefix, { rows: [i], at })
     }
     const logits = model.head(model.run(prefix, rows, { from: first, skip }), rows, head)
     const likeliest = model.select(logits, rows)
@@ -87,7 +91,7 @@ async function draftTogether(
     const wanted = [likeliest.ids, likeliest.scores, ...(wantsLogits ? [logits] : [])]
     const [ids, scores, values] = await model.backend.read(wanted)
     open = open.filter(({ round, tokens, history }, i) => {
-      const { id, logit } = round.sampler
+      const chosen = round.sampler
         ? choose(rowOf(values!, i, logits), {
             history,
             sampler: round.sampler,
@@ -95,14 +99,15 @@ async function draftTogether(
             vocabSize: model.config.vocabSize,
           })
         : { id: head ? head.ids[ids![i]!]! : ids![i]!, logit: scores![2 * i]! }
+      if (!chosen) return false
+      const { id, logit } = chosen
       tokens.push(id)
       history.push(id)
       if (round.goesOn && !round.goesOn(Math.exp(logit - scores![2 * i + 1]!))) return false
       return tokens.length < round.limit
     })
   }
-  return all.map(({ tokens, hidden }) => {
-    const passes = tokens.length
+  return all.map(({ tokens, hidden, rows: passes }) => {
     const prefix: Prefix | undefined = reusePrefix ? { to: first, hidden, rows: passes } : undefined
     return { tokens, passes, sublayersRun: passes * run, ...(prefix && { prefix }) }
   })
@@ -113,7 +118,10 @@ function rowOf(values: HostArray, row: number, { shape }: Tensor): HostArray {
   return values.subarray(row * size, (row + 1) * size)
 }
 
-/** The sampler's choice, and its logit; tokens that the draft's head leaves out are never chosen. */
+/**
+ * The sampler's choice, and its logit; tokens that the draft's head leaves out are never chosen. Undefined where there is
+ * none: what a draft makes of a row may be no numbers, or banned all, where the model has something to say.
+ */
 function choose(
   values: HostArray,
   options: {
@@ -122,13 +130,18 @@ function choose(
     readonly head: DraftHead | undefined
     readonly vocabSize: number
   },
-): { id: number; logit: number } {
+): { id: number; logit: number } | undefined {
   const { history, sampler, head, vocabSize } = options
   let logits = values
   if (head) {
     logits = new Float32Array(vocabSize).fill(Number.NEGATIVE_INFINITY)
     for (const [i, id] of head.ids.entries()) logits[id] = values[i]!
   }
-  const id = sampler.choose(logits, history)
-  return { id, logit: logits[id]! }
+  try {
+    const id = sampler.choose(logits, history)
+    return { id, logit: logits[id]! }
+  } catch (error) {
+    if (error instanceof NumericError) return undefined
+    throw error
+  }
 }

@@ -10,8 +10,8 @@ import { cachedBytes, collect, skipping, turns, watched } from './generations.ts
 const prompt = Array.from({ length: 40 }, (_, i) => (i * 29) % 320)
 const drafts: Record<string, GenerateOptions> = {
   plain: { draft: 'none' },
-  'drafts that are all accepted': { skip: skipping([]), draftLength: 5 },
-  'drafts that are often rejected': { skip: { attention: [1, 2], mlp: [1] }, draftLength: 3 },
+  'drafts that are all accepted': { draft: 'skip', skip: skipping([]), draftLength: 5 },
+  'drafts that are often rejected': { draft: 'skip', skip: { attention: [1, 2], mlp: [1] }, draftLength: 3 },
 }
 const settings = { maxNewTokens: 16, ignoreEos: true }
 

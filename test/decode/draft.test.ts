@@ -17,7 +17,7 @@ import { folderOf } from '../checkpoints.ts'
 import { collect, outcome, skipping } from './generations.ts'
 
 const prompt = [168, 102, 252, 316, 115, 7]
-const settings = { maxNewTokens: 14, ignoreEos: true }
+const settings = { maxNewTokens: 14, ignoreEos: true, draftLength: 8 }
 
 type Propose = (round: DraftRound, model: Llama) => Proposal | Promise<Proposal>
 
@@ -219,7 +219,7 @@ describe('a token whose logits are not numbers', () => {
   after(() => model.dispose())
 
   it('is a typed error that names the position, plain or speculative', async () => {
-    for (const options of [{ draft: 'none' }, { skip: skipping([1]) }] as const) {
+    for (const options of [{ draft: 'none' }, { draft: 'skip', skip: skipping([1]), draftLength: 3 }] as const) {
       await assert.rejects(generate(model, [5, 6, broken], options).result, {
         code: 'ERR_NUMERIC',
         message: /position 2/,

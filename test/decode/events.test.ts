@@ -37,13 +37,13 @@ describe('the events of a generation', () => {
 
   it('of speculative decoding are, round by round: draft, what was accepted and rejected of it, and tokens', async () => {
     for (const skip of [skipping([]), skipping([1], 'attention'), skipping([2, 3])]) {
-      const { events } = await run({ skip, draftLength: 3 })
+      const { events } = await run({ draft: 'skip', skip, draftLength: 3 })
       assert.match(shape(events), /^(d(a\+{1,3}\.|ar\+{1,2}\.|r\.)|\.)*d$/)
     }
   })
 
   it('name the tokens that they are about', async () => {
-    const { events } = await run({ skip: skipping([1], 'attention'), draftLength: 3 })
+    const { events } = await run({ draft: 'skip', skip: skipping([1], 'attention'), draftLength: 3 })
     const rounds: { draft: readonly number[]; accept: readonly number[]; reject?: number; tokens: number[] }[] = []
     for (const event of events) {
       const round = rounds.at(-1)
@@ -64,7 +64,7 @@ describe('the events of a generation', () => {
   })
 
   it('carry every token of the result, in order', async () => {
-    for (const options of [{ draft: 'none' }, { skip: skipping([2, 3]) }] as const) {
+    for (const options of [{ draft: 'none' }, { draft: 'skip', skip: skipping([2, 3]), draftLength: 3 }] as const) {
       const { events, result } = await run(options)
       const tokens = events.filter((event) => event.type === 'token')
       assert.deepEqual(
@@ -76,7 +76,7 @@ describe('the events of a generation', () => {
 
   it('carry text that joins to the text of the result', async () => {
     for (const draft of ['none', 'skip'] as const) {
-      const options = { draft, skip: skipping([3]), maxNewTokens: 40 }
+      const options = { draft, skip: skipping([3]), draftLength: 4, maxNewTokens: 40 }
       const { events, result } = await collect(generate(stories, 'Lily saw a', options))
       const text = events.map((event) => (event.type === 'token' ? event.text : '')).join('')
       assert.equal(text, result.text)
@@ -101,7 +101,7 @@ describe('the figures of a generation', () => {
   for (const [name, skip] of Object.entries(sets)) {
     it(`add up with the events: ${name}`, async () => {
       for (const draftLength of [1, 3, 6]) {
-        const options = { maxNewTokens: 24, ignoreEos: true, skip, draftLength }
+        const options = { maxNewTokens: 24, ignoreEos: true, draft: 'skip', skip, draftLength } as const
         const { events, result } = await collect(generate(model, prompt, options))
         const { stats, tokens } = result
         const count = (type: GenerationEvent['type']): number => events.filter((event) => event.type === type).length
@@ -134,7 +134,7 @@ describe('the figures of a generation', () => {
 
   it('count the sublayers that ran: none twice for what the draft had done already', async () => {
     const sublayers = 8
-    const settings = { maxNewTokens: 9, ignoreEos: true, draftLength: 2 }
+    const settings = { maxNewTokens: 9, ignoreEos: true, draft: 'skip', draftLength: 2 } as const
     const work = async (options: GenerateOptions): Promise<readonly number[]> => {
       const { stats } = await generate(model, prompt, { ...settings, ...options }).result
       return [stats.rounds, stats.sublayersRun]
@@ -156,7 +156,13 @@ describe('the figures of a generation', () => {
   })
 
   it('are times that are not negative, and a rate that fits them', async () => {
-    const { stats } = await generate(model, prompt, { skip: skipping([2]), maxNewTokens: 9, ignoreEos: true }).result
+    const { stats } = await generate(model, prompt, {
+      draft: 'skip',
+      skip: skipping([2]),
+      draftLength: 2,
+      maxNewTokens: 9,
+      ignoreEos: true,
+    }).result
     const { prefill, draft, verify, decode } = stats.milliseconds
     assert.ok(prefill > 0 && draft > 0 && verify > 0 && decode >= draft + verify)
     assert.equal(stats.tokensPerSecond, 9 / (decode / 1000))

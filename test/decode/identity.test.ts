@@ -67,7 +67,7 @@ for (const { name, path, golden } of models) {
       const plain = await leaves(model, prompt, { ...settings, draft: 'none' })
       for (const [set, skip] of Object.entries(sets)) {
         for (const draftLength of draftLengths) {
-          const speculative = await leaves(model, prompt, { ...settings, skip, draftLength })
+          const speculative = await leaves(model, prompt, { ...settings, draft: 'skip', skip, draftLength })
           assert.deepEqual(speculative, plain, `skipping ${set}, ${draftLength} drafts`)
         }
       }
@@ -84,7 +84,8 @@ for (const { name, path, golden } of models) {
           assert.equal(plain.finishReason, reason)
           for (const skip of [sets['none']!, sets['middle']!]) {
             for (const draftLength of draftLengths) {
-              const speculative = await generate(ending, prompt, { ...settings, skip, draftLength }).result
+              const speculative = await generate(ending, prompt, { ...settings, draft: 'skip', skip, draftLength })
+                .result
               assert.deepEqual(outcome(speculative), outcome(plain), `${reason}, ${draftLength} drafts`)
             }
           }
@@ -102,7 +103,7 @@ for (const { name, path, golden } of models) {
           fc.integer({ min: 1, max: 15 }),
           async (skip, draftLength, events) => {
             const sequence = model.createSequence()
-            const options = { skip, draftLength, ignoreEos: true, sequence }
+            const options = { draft: 'skip', skip, draftLength, ignoreEos: true, sequence } as const
             const stream = generate(model, prompt, { ...options, maxNewTokens: 11 })
             let seen = 0
             for await (const event of stream) if (event.type !== 'done' && ++seen === events) break
@@ -129,7 +130,7 @@ for (const { name, path, golden } of models) {
           fc.integer({ min: 1, max: 20 }),
           async (skip, draftLength, ids, maxNewTokens) => {
             const plain = await leaves(model, ids, { maxNewTokens, draft: 'none' })
-            assert.deepEqual(await leaves(model, ids, { maxNewTokens, skip, draftLength }), plain)
+            assert.deepEqual(await leaves(model, ids, { maxNewTokens, draft: 'skip', skip, draftLength }), plain)
           },
         ),
         { numRuns: 12 },
@@ -141,14 +142,14 @@ for (const { name, path, golden } of models) {
 describe('speculative decoding', () => {
   const prompt = [168, 102, 252, 316, 115, 7]
   const skip = { attention: [1, 2], mlp: [1] }
-  const settings = { maxNewTokens: 16, ignoreEos: true }
+  const settings = { maxNewTokens: 16, ignoreEos: true, draftLength: 5 }
 
   it('equals plain decoding after a prompt of one token', async () => {
     await using model = await loadModel(folderOf('gqa-tied-bf16'), { backend: 'reference' })
     for (const token of [0, 1, 168, 319]) {
       const plain = await leaves(model, [token], { ...settings, draft: 'none' })
       for (const draftLength of draftLengths) {
-        assert.deepEqual(await leaves(model, [token], { ...settings, skip, draftLength }), plain)
+        assert.deepEqual(await leaves(model, [token], { ...settings, draft: 'skip', skip, draftLength }), plain)
       }
     }
   })
@@ -168,7 +169,7 @@ describe('speculative decoding', () => {
       return logits as Float32Array // logits are f32
     }
     const plain = await goOn({ draft: 'none' })
-    for (const draftLength of draftLengths) assert.deepEqual(await goOn({ skip, draftLength }), plain)
+    for (const draftLength of draftLengths) assert.deepEqual(await goOn({ draft: 'skip', skip, draftLength }), plain)
   })
 
   it('never reads what a draft left behind', async () => {
@@ -188,7 +189,11 @@ describe('speculative decoding', () => {
       const plain = await leaves(model, ids, { ...settings, draft: 'none' })
       expected ??= plain
       assert.deepEqual(plain, expected, `passes of ${passRows} rows`)
-      assert.deepEqual(await leaves(model, ids, { ...settings, skip }), expected, `passes of ${passRows} rows`)
+      assert.deepEqual(
+        await leaves(model, ids, { ...settings, draft: 'skip', skip }),
+        expected,
+        `passes of ${passRows} rows`,
+      )
     }
   })
 
@@ -196,12 +201,16 @@ describe('speculative decoding', () => {
     await using model = await loadModel(stories260K, { backend: 'reference' })
     const ids = [1, ...Array.from({ length: 249 }, (_, i) => 260 + ((i * 31) % 250))]
     const plain = await leaves(model, ids, { ...settings, draft: 'none' })
-    assert.deepEqual(await leaves(model, ids, { ...settings, skip: skipping([2, 3]), draftLength: 5 }), plain)
+    assert.deepEqual(
+      await leaves(model, ids, { ...settings, draft: 'skip', skip: skipping([2, 3]), draftLength: 5 }),
+      plain,
+    )
   })
 
   it('takes fewer passes of the model than there are tokens when drafts are good', async () => {
     await using model = await loadModel(folderOf('gqa-tied-bf16'), { backend: 'reference' })
-    const { stats } = await generate(model, prompt, { ...settings, skip: skipping([]), draftLength: 3 }).result
+    const { stats } = await generate(model, prompt, { ...settings, draft: 'skip', skip: skipping([]), draftLength: 3 })
+      .result
     assert.equal(stats.rounds, 4)
     assert.equal(stats.acceptanceRate, 1)
   })

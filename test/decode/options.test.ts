@@ -134,7 +134,13 @@ describe('generate', () => {
 
   it('is plain decoding at a draft length of 0', async () => {
     await using model = await loadModel(folderOf('llama2-f32'))
-    const { stats } = await generate(model, prompt, { maxNewTokens: 4, ignoreEos: true, skip, draftLength: 0 }).result
+    const { stats } = await generate(model, prompt, {
+      maxNewTokens: 4,
+      ignoreEos: true,
+      draft: 'skip',
+      skip,
+      draftLength: 0,
+    }).result
     assert.deepEqual([stats.rounds, stats.draftedTokens, stats.acceptanceRate], [4, 0, undefined])
   })
 
@@ -143,7 +149,7 @@ describe('generate', () => {
     const wanted = [2, 0, 1, 3, 0]
     const policy = { name: 'listed', start: () => ({ next: () => ({ most: wanted.shift() ?? 0 }) }) }
     const drafted: number[] = []
-    const options = { maxNewTokens: 30, ignoreEos: true, skip, draftLength: policy }
+    const options = { maxNewTokens: 30, ignoreEos: true, draft: 'skip', skip, draftLength: policy } as const
     for await (const event of generate(model, prompt, options)) {
       if (event.type === 'draft') drafted.push(event.tokens.length)
     }

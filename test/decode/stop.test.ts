@@ -87,9 +87,9 @@ describe('a stop string', () => {
 
   const drafts: readonly GenerateOptions[] = [
     { draft: 'none' },
-    ...[1, 3, 4, 8].flatMap((draftLength) => [
-      { skip: skipping([]), draftLength },
-      { skip: skipping([3]), draftLength },
+    ...[1, 3, 4, 8].flatMap((draftLength): GenerateOptions[] => [
+      { draft: 'skip', skip: skipping([]), draftLength },
+      { draft: 'skip', skip: skipping([3]), draftLength },
     ]),
   ]
 

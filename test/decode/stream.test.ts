@@ -11,7 +11,7 @@ import { collect, outcome, turns, watched } from './generations.ts'
 
 const prompt = [168, 102, 252, 316, 115, 7]
 const skip = { attention: [1, 2], mlp: [1] }
-const settings = { maxNewTokens: 12, ignoreEos: true, skip, draftLength: 3 }
+const settings = { maxNewTokens: 12, ignoreEos: true, draft: 'skip', skip, draftLength: 3 } as const
 
 describe('a generation stream', () => {
   let model: Model

@@ -7,7 +7,7 @@ import { collect, outcome } from './generations.ts'
 
 const prompt = [168, 102, 252, 316, 115, 7]
 const skip = { attention: [1, 2], mlp: [1] }
-const settings = { maxNewTokens: 24, ignoreEos: true, skip }
+const settings = { maxNewTokens: 24, ignoreEos: true, draft: 'skip', skip } as const
 
 describe('a draft length by confidence', () => {
   let model: Model

@@ -27,6 +27,7 @@ describe('while the model works', () => {
       const { finishReason, tokens } = await generate(model, prompt, {
         draft,
         skip: skipping([1]),
+        draftLength: 3,
         maxNewTokens: Number.POSITIVE_INFINITY,
         ignoreEos: true,
         signal: controller.signal,

@@ -1,0 +1,216 @@
+// Time as an injected clock tells it: the statistics, the traces and what a policy hears are exactly that, and no other clock
+// is read for them.
+import assert from 'node:assert/strict'
+import { generate, loadModel, type Model } from 'drafthorse'
+import {
+  type DraftLength,
+  type GenerateOptions,
+  generateBatch,
+  type RoundReport,
+  type RoundTrace,
+  type SingleDraft,
+  skipLayers,
+} from 'drafthorse/decode'
+import { folderOf } from '../checkpoints.ts'
+import { everyDraft, guessing, someSkipped } from './drafts.ts'
+import { watched } from './generations.ts'
+
+const prompt = [3, 4, 5, 3, 4, 5, 3, 4]
+
+/** Every op takes a millisecond, and nothing else takes any, unless a test says so. */
+describe('a simulated clock', () => {
+  let now = 0
+  const clock = (): number => now
+  let model: Model
+  let undo: () => void
+  before(async () => {
+    model = await loadModel(folderOf('llama2-f32'), { backend: await watched(() => void now++) })
+  })
+  after(() => model.dispose())
+  /** Another clock that is as wrong as can be. */
+  beforeEach(() => {
+    now = 5000
+    const { performance } = globalThis
+    const mine = { now: () => 1e9 * Math.random() }
+    const date = Date.now
+    Object.defineProperty(globalThis, 'performance', { value: mine, configurable: true, writable: true })
+    Date.now = mine.now
+    undo = () => {
+      Object.defineProperty(globalThis, 'performance', { value: performance, configurable: true, writable: true })
+      Date.now = date
+    }
+  })
+  afterEach(() => undo())
+
+  const settings = { maxNewTokens: 15, ignoreEos: true, clock }
+
+  /** The same draft, and what it took. */
+  function timed(draft: SingleDraft): { draft: SingleDraft; took: () => number } {
+    let sum = 0
+    const together: NonNullable<SingleDraft['together']> = async (llama, rounds) => {
+      const before = now
+      const proposals = await draft.together!(llama, rounds)
+      sum += now - before
+      return proposals
+    }
+    return { draft: { ...draft, together }, took: () => sum }
+  }
+
+  for (const way of [{}, { temperature: 0.7, seed: 4 }]) {
+    it(`is what the times of a generation are by${way.seed ? ', sampled' : ''}`, async () => {
+      for (const draftLength of [1, 3, 'threshold'] as const) {
+        const { draft, took } = timed(skipLayers(someSkipped))
+        const rounds: RoundTrace[] = []
+        const options = { ...settings, ...way, draft, draftLength, onRound: (round: RoundTrace) => rounds.push(round) }
+        const started = now
+        const { stats } = await generate(model, prompt, options).result
+        const { prefill, draft: drafting, verify, sample, decode } = stats.milliseconds
+        assert.equal(prefill + decode, now - started)
+        assert.equal(drafting, took())
+        assert.equal(drafting + verify, decode)
+        assert.equal(sample, 0)
+        assert.ok(prefill > 0 && drafting > 0 && verify > 0)
+        assert.equal(stats.tokensPerSecond, 15 / (decode / 1000))
+        for (const { milliseconds } of rounds) {
+          assert.equal(milliseconds.round, milliseconds.draft + milliseconds.verify)
+          assert.equal(milliseconds.sample, 0)
+        }
+        assert.equal(
+          rounds.reduce((sum, { milliseconds }) => sum + milliseconds.draft, 0),
+          took(),
+        )
+      }
+    })
+  }
+
+  it('stands still for the reader, who takes none of the generation’s time', async () => {
+    const lazy = async (pause: number): Promise<unknown> => {
+      const rounds: RoundTrace[] = []
+      const stream = generate(model, prompt, {
+        ...settings,
+        ...everyDraft['cascade'],
+        onRound: (round) => rounds.push(round),
+      })
+      for await (const _ of stream) now += pause
+      const { milliseconds, tokensPerSecond } = (await stream.result).stats
+      return { milliseconds, tokensPerSecond, rounds }
+    }
+    const quick = await lazy(0)
+    assert.deepEqual(await lazy(1000), quick)
+  })
+
+  it('times the choice of tokens, of drafts and of the model, each by itself', async () => {
+    for (const accept of ['equality', 'rejection'] as const) {
+      let drawn = 0
+      const lookAt = (): number => {
+        now++
+        return 0
+      }
+      /** Draws from logits that take a millisecond to look at. */
+      const slow: SingleDraft = {
+        name: 'slow',
+        start: () => ({
+          async propose({ sequence, newest, sampler }) {
+            const logits = new Array<number>(320).fill(0)
+            Object.defineProperty(logits, 7, { get: lookAt })
+            drawn++
+            const token = sampler!.choose(logits, [...sequence.tokens, newest])
+            return { tokens: [token], passes: 0, sublayersRun: 0 }
+          },
+        }),
+      }
+      const rounds: RoundTrace[] = []
+      const { stats } = await generate(model, prompt, {
+        ...settings,
+        temperature: 1,
+        seed: 2,
+        accept,
+        draft: slow,
+        draftLength: 2,
+        onRound: (round) => rounds.push(round),
+      }).result
+      assert.ok(drawn > 5)
+      assert.equal(stats.milliseconds.sample, drawn)
+      assert.equal(stats.milliseconds.draft, drawn)
+      assert.deepEqual(
+        rounds.map(({ milliseconds }) => milliseconds.sample),
+        rounds.map(({ drafted }) => drafted.length),
+      )
+    }
+  })
+
+  it('is what policies hear of, and what is said to have been won', async () => {
+    const reports: RoundReport[] = []
+    const policy: DraftLength = {
+      name: 'by turns',
+      start() {
+        let asked = 0
+        return {
+          next: () => ({ most: asked++ % 2 === 0 ? 0 : 2 }),
+          observe: (report) => void reports.push(report),
+          predictedSpeedup: () => 1.25,
+        }
+      },
+    }
+    const rounds: RoundTrace[] = []
+    const options: GenerateOptions = { ...settings, draft: 'skip', skip: someSkipped, draftLength: policy }
+    const { stats } = await generate(model, prompt, { ...options, onRound: (round) => rounds.push(round) }).result
+    assert.deepEqual(
+      reports.map(({ ms, draftMs, verifyMs, rows, draftPasses }) => ({ ms, draftMs, verifyMs, rows, draftPasses })),
+      rounds.map(({ milliseconds, rows, draftPasses }) => ({
+        ms: milliseconds.round,
+        draftMs: milliseconds.draft,
+        verifyMs: milliseconds.verify,
+        rows,
+        draftPasses,
+      })),
+    )
+    // every plain step makes the same ops
+    const plain = rounds.filter(({ draft }) => draft === undefined).map(({ milliseconds }) => milliseconds.round)
+    assert.ok(plain.length >= 4)
+    assert.equal(new Set(plain).size, 1)
+    const measured = (plain[0]! * 15) / stats.milliseconds.decode
+    assert.deepEqual(stats.speedup, { predicted: 1.25, measured })
+  })
+
+  it('knows no speed-up by rounds that drafted nothing where these are fewer than three, the first apart', async () => {
+    const wrong = guessing('wrong', (history, limit) => (history.length > 11 ? [0] : []).slice(0, limit))
+    const speedups: (number | undefined)[] = []
+    for (const maxNewTokens of [3, 4, 5, 6]) {
+      const { stats } = await generate(model, prompt, { ...settings, maxNewTokens, draft: wrong, draftLength: 1 })
+        .result
+      speedups.push(stats.speedup.measured)
+    }
+    // The prompt has 8 tokens, so rounds 0 to 3 are plain; the last of a text always is.
+    assert.deepEqual(speedups.slice(0, 1), [undefined])
+    assert.ok(speedups.slice(1).every((speedup) => speedup !== undefined))
+  })
+
+  it('is shared by the texts of a batch, each of which has its part', async () => {
+    const { draft, took } = timed(skipLayers(someSkipped))
+    const prompts = [prompt, [9, 8, 7], [100]]
+    let drafting = 0
+    let round = 0
+    const policy: DraftLength = {
+      name: 'two',
+      start: () => ({
+        next: () => ({ most: 2 }),
+        observe(report) {
+          drafting += report.draftMs
+          round += report.ms
+        },
+      }),
+    }
+    const started = now
+    const results = await generateBatch(model, prompts, { ...settings, draft, draftLength: policy }).result
+    const sum = (of: 'prefill' | 'draft' | 'verify' | 'decode' | 'sample'): number =>
+      results.reduce((all, { stats }) => all + stats.milliseconds[of], 0)
+    const close = (figure: number, expected: number): void => assert.ok(Math.abs(figure / expected - 1) < 1e-9)
+    assert.equal(drafting, took())
+    close(sum('draft'), drafting)
+    close(sum('decode'), round)
+    close(sum('draft') + sum('verify'), round)
+    close(sum('prefill') + sum('decode'), now - started)
+    assert.equal(sum('sample'), 0)
+  })
+})
