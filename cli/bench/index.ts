@@ -2,6 +2,7 @@
 
 import { Command } from 'commander'
 import { decodeCommand } from './decode.ts'
+import { identityCommand } from './identity.ts'
 import { limitsCommand } from './limits.ts'
 import { opsCommand } from './ops.ts'
 import { payoffCommand } from './payoff.ts'
@@ -11,6 +12,7 @@ export function benchCommand(): Command {
   return new Command('bench')
     .description('measure on this machine')
     .addCommand(decodeCommand())
+    .addCommand(identityCommand())
     .addCommand(payoffCommand())
     .addCommand(opsCommand())
     .addCommand(limitsCommand())
