@@ -46,6 +46,8 @@ export interface SpeculateRow {
   readonly tokensPerPass: number
   /** Of the time, the part lost against plain decoding of the same prompts; below 0 where time was won. */
   readonly lost: number
+  /** Of the time, the part that the cost model's ledger says was lost; below 0 where time was won. Undefined for others. */
+  readonly ledger: number | undefined
   /** Prompts of which all texts were those of plain decoding. */
   readonly identical: number
 }
@@ -194,6 +196,7 @@ function rowOf({ draft, draftLength }: Way, runs: Runs, about: About): Speculate
     acceptanceRate: sum('drafted') > 0 ? sum('accepted') / sum('drafted') : undefined,
     draftedPerRound: sum('drafted') / rounds.length,
     tokensPerPass: runs.reduce((total, { result }) => total + result.tokens.length, 0) / rounds.length,
+    ledger: runs[0]!.lostMs === undefined ? undefined : runs.reduce((sum, run) => sum + run.lostMs!, 0) / ms(runs),
     lost: (ms(runs) - ms(about.plain)) / ms(runs),
     identical: identical(runs, about),
   }

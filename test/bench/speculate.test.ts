@@ -143,6 +143,10 @@ describe('plain decoding beside drafts', () => {
     const [plain, two] = result.rows
     assert.deepEqual([plain!.tokensPerPass, plain!.draftedPerRound, plain!.predicted, plain!.lost], [1, 0, 1, 0])
     assert.equal(plain!.tokensPerSecond.count, 4)
+    for (const { draftLength, ledger } of result.rows) {
+      assert.equal(ledger !== undefined, draftLength === 'cost-model')
+      assert.ok(ledger === undefined || Number.isFinite(ledger))
+    }
     assert.equal(result.tokens, 48)
     assert.ok(two!.draftedPerRound > 1 && two!.draftedPerRound <= 2)
     assert.deepEqual(
