@@ -50,8 +50,6 @@ const neighbourEvery = 16
 const neighbours = [1, -1, 2, -2] as const
 /** Tokens of an attempt at most. */
 const attemptMost = 4
-/** Plain steps that show an early exit before it is judged. */
-const exitShows = 8
 /** Rounds after which it is known what those of a draft take, and how sure it may be of itself. */
 const manyRounds = 8
 /** What was seen before a draft lay idle counts for so many rounds when it is tried again. */
@@ -176,21 +174,20 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
     }
     const attempt = judge(ask, Math.min(most, attemptMost))
     if (!from.probes.due || !affords(attempt, ask.lanes)) return idle
-    if (from.probes.idle >= oldAfter && !from.shows) {
+    if (from.probes.idle >= oldAfter && !from.exit.begun) {
       from.survival(undefined).fade(oldWeight)
       from.pace.fade(0)
     }
-    if (from.shows !== undefined && !isWorthTrying(from, ask)) return idle
+    if (!isWorthTrying(from, ask)) return idle
     return { length: attempt.length, speedup: 1, trying: true }
   }
 
-  /** An early exit is tried where plain steps have shown that it would hold, and only its time is not known. */
+  /** An early exit is tried where plain steps have shown that it holds, and only its time is not known. */
   function isWorthTrying(from: Source, { draft, lanes }: DraftAsk): boolean {
-    const enough = from.shows === exitShows
-    from.showing = !enough
-    if (!enough) return false
-    from.shows = 0
-    if (from.survival(undefined).tokens(1) >= 1.5 && times.of({ draft, runs: true, lanes }).measured === 0) return true
+    if (!from.exit.known) return true
+    if (!from.exit.enough()) return false
+    const timed = times.of({ draft, runs: true, lanes }).measured > 0
+    if (!timed && from.survival(undefined).tokens(1) >= 1.5) return true
     from.probes.tried(false)
     return false
   }
@@ -291,14 +288,7 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
     observeGuess({ draft, kind, drafted, accepted }) {
       if (draft !== undefined && drafted > 0) sourceOf(draft).survival(kind).observe({ drafted, accepted })
     },
-    wantsExit(draft) {
-      const from = sourceOf(draft)
-      from.shows ??= 0
-      const wants = from.showing && !books.exceeded
-      if (wants) from.shows++
-      from.showing = false
-      return wants
-    },
+    wantsExit: (draft) => sourceOf(draft).exit.show(!books.exceeded),
     ledger: books,
     predictedSpeedup: () => (expected.ratio > 0 ? expected.tokens / expected.ratio : undefined),
   }

@@ -1,6 +1,7 @@
 // All that is known of one draft: how far it holds, what its confidence is worth, what it brought, when to try it again.
 
 import { type Calibration, calibration } from './calibration.ts'
+import { type ExitShows, exitShows } from './exit-shows.ts'
 import { type Pace, pace } from './pace.ts'
 import { type Probes, probes } from './probes.ts'
 import { type Survival, survival } from './survival.ts'
@@ -24,10 +25,7 @@ export interface Source {
   trying: boolean
   /** Rounds in which it was used because it pays. */
   uses: number
-  /** Of an early exit: plain steps that showed what it would have proposed since it is in question; undefined of others. */
-  shows: number | undefined
-  /** Whether the next plain step is to show that. */
-  showing: boolean
+  readonly exit: ExitShows
 }
 
 export interface SourceOptions {
@@ -67,7 +65,6 @@ export function source({ survival: prior, wait }: SourceOptions): Source {
     confident: false,
     trying: false,
     uses: 0,
-    shows: undefined,
-    showing: false,
+    exit: exitShows(),
   }
 }
