@@ -1,6 +1,10 @@
 // Drafthorse: Llama models on a tensor engine of its own, made faster by drafting with their own sublayers skipped.
 
 export {
+  type BatchEvent,
+  type BatchOptions,
+  type BatchPrompt,
+  type BatchStream,
   type Draft,
   type DraftLength,
   distribution,
@@ -11,6 +15,7 @@ export {
   type GenerationStats,
   type GenerationStream,
   generate,
+  generateBatch,
   type SamplingOptions,
 } from './decode/index.ts'
 export { dequantize } from './engine/convert.ts'

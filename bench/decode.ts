@@ -1,8 +1,8 @@
-// Plain against self-speculative decoding: the same prompts, in turns, with the identity of the tokens checked each time.
+// Plain decoding in figures: tokens, weights and products a second, and what a pass costs by its rows. What drafting makes of
+// it is speculate.ts's.
 
-import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
-import { interleave, pairedRatio, type Side, type Spread, spread } from '../decode/timing.ts'
+import { type Spread, spread } from '../decode/timing.ts'
 import { elementCount } from '../engine/dtype.ts'
 import { createTurn, type Turn } from '../engine/turn.ts'
 import type { LlamaConfig } from '../model/config.ts'
@@ -10,13 +10,9 @@ import type { Model } from '../model/load-model.ts'
 import { tensorShapes } from '../model/weights.ts'
 import { type PassCost, passCosts } from './pass-cost.ts'
 
-type DraftLengthName = 'threshold' | 'adaptive' | 'cost-model'
-
 export interface DecodeBenchOptions {
   readonly prompts: readonly string[]
   readonly maxNewTokens: number
-  /** Draft lengths to compare with plain decoding. */
-  readonly draftLengths: readonly (number | DraftLengthName)[]
   /** Rows of a pass for which T(m) is measured; the first is 1. */
   readonly rows: readonly number[]
   /** Tokens of the prompt with which prefill is measured. */
@@ -25,27 +21,12 @@ export interface DecodeBenchOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
-/** One way of decoding. */
-export interface DecodeRow {
-  /** 0: plain. */
-  readonly draftLength: number | DraftLengthName
-  readonly tokensPerSecond: Spread
-  /** Over plain decoding, prompt by prompt. */
-  readonly speedup: Spread
-  readonly acceptanceRate: number | undefined
-  /** Tokens drafted in a round, on average. */
-  readonly draftedPerRound: number
-  readonly tokensPerPass: number
-  /** Prompts whose tokens are those of plain decoding; identity holds when it is all of them. */
-  readonly identical: number
-}
-
 export interface DecodeBench {
   readonly prompts: number
   readonly maxNewTokens: number
   readonly tokens: number
-  readonly rows: readonly DecodeRow[]
-  /** Gigabytes of weights that plain decoding reads in a second. */
+  readonly tokensPerSecond: Spread
+  /** Gigabytes of weights that it reads in a second. */
   readonly gigabytesPerSecond: number
   /** `productsPerSecond`, in thousand millions, are those of the layers' matrices. */
   readonly prefill: { readonly tokens: number; readonly tokensPerSecond: Spread; readonly productsPerSecond: number }
@@ -54,55 +35,34 @@ export interface DecodeBench {
   readonly products: PassCost
 }
 
-/** Decodes every prompt plainly and with each draft length, interleaved, and measures passes by rows. */
+/** Decodes every prompt, the first once before to warm up, and measures passes by rows. */
 export async function benchDecode(model: Model, options: DecodeBenchOptions): Promise<DecodeBench> {
-  const { prompts, maxNewTokens, draftLengths, rows, promptTokens, signal, onProgress } = options
+  const { prompts, maxNewTokens, rows, promptTokens, signal, onProgress } = options
   const turn = createTurn(signal)
-  const results = new Map<string, GenerationResult[]>()
-  const side = (draftLength: number | DraftLengthName): Side => ({
-    name: `${draftLength}`,
-    async run(prompt) {
-      const settings = draftLength === 0 ? { draft: 'none' as const } : { draft: 'skip' as const, draftLength }
-      const stream = generate(model, prompts[prompt]!, { ...settings, maxNewTokens, ignoreEos: true, signal })
-      const result = await stream.result
-      await turn() // an aborted text is a result too, but not one to count
-      const list = results.get(`${draftLength}`) ?? []
-      list[prompt] = result
-      results.set(`${draftLength}`, list)
-      return result.stats.tokensPerSecond ?? Number.NaN
-    },
-  })
-  const lengths = [0, ...draftLengths] as const
-  const figures = await interleave(lengths.map(side), {
-    rounds: prompts.length,
-    turn,
-    ...(onProgress && { onRun: onProgress }),
-  })
+  const rates: number[] = []
+  let tokens = 0
+  for (const [i, prompt] of [prompts[0]!, ...prompts].entries()) {
+    const settings = { draft: 'none', maxNewTokens, ignoreEos: true, signal } as const
+    const { stats } = await generate(model, prompt, settings).result
+    await turn() // an aborted text is a result too, but not one to count
+    onProgress?.(i + 1, prompts.length + 1)
+    if (i === 0) continue
+    rates.push(stats.tokensPerSecond ?? Number.NaN)
+    tokens += stats.newTokens
+  }
   const costs = await passCosts(model, {
     passes: [...rows.map((count) => ({ rows: count })), { rows: 1, only: 'products' }],
     context: 64,
     repeats: 9,
     turn,
   })
-  const plain = results.get('0')!
-  const plainRate = spread(figures.get('0')!)
+  const tokensPerSecond = spread(rates)
   return {
     prompts: prompts.length,
     maxNewTokens,
-    tokens: plain.reduce((sum, { tokens }) => sum + tokens.length, 0),
-    rows: lengths.map((draftLength) => {
-      const mine = results.get(`${draftLength}`)!
-      return {
-        draftLength,
-        tokensPerSecond: spread(figures.get(`${draftLength}`)!),
-        speedup: pairedRatio(figures.get(`${draftLength}`)!, figures.get('0')!),
-        acceptanceRate: rate(mine),
-        draftedPerRound: total(mine, 'draftedTokens') / total(mine, 'rounds'),
-        tokensPerPass: total(mine, 'newTokens') / total(mine, 'rounds'),
-        identical: mine.filter(({ tokens }, i) => equal(tokens, plain[i]!.tokens)).length,
-      }
-    }),
-    gigabytesPerSecond: (plainRate.median * model.summary.passBytes) / 1e9,
+    tokens,
+    tokensPerSecond,
+    gigabytesPerSecond: (tokensPerSecond.median * model.summary.passBytes) / 1e9,
     prefill: await benchPrefill(model, { promptTokens, turn, signal }),
     passCosts: costs.slice(0, -1),
     products: costs.at(-1)!,
@@ -134,20 +94,4 @@ function productsPerToken(config: LlamaConfig): number {
   return [...tensorShapes(config)]
     .filter(([name, shape]) => shape.length === 2 && name.startsWith('model.layers.'))
     .reduce((sum, [, shape]) => sum + elementCount(shape), 0)
-}
-
-function total(
-  results: readonly GenerationResult[],
-  figure: 'newTokens' | 'rounds' | 'draftedTokens' | 'acceptedTokens',
-) {
-  return results.reduce((sum, { stats }) => sum + stats[figure], 0)
-}
-
-function rate(results: readonly GenerationResult[]): number | undefined {
-  const drafted = total(results, 'draftedTokens')
-  return drafted > 0 ? total(results, 'acceptedTokens') / drafted : undefined
-}
-
-function equal(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((token, i) => token === b[i])
 }

@@ -20,6 +20,8 @@ export type {
 } from './draft/draft.ts'
 export { type PromptLookupOptions, promptLookup } from './draft/prompt-lookup.ts'
 export { type SkipLayersOptions, skipLayers } from './draft/skip-layers.ts'
+export { type AdaptiveOptions, type AdaptiveState, adaptive, adaptiveState } from './draft-length/adaptive.ts'
+export { type CostModel, type CostModelOptions, type CostModelSession, costModel } from './draft-length/cost-model.ts'
 export type { DraftCosts } from './draft-length/draft-costs.ts'
 export type {
   DraftAsk,
@@ -31,6 +33,7 @@ export type {
   RoundReport,
 } from './draft-length/draft-length.ts'
 export { fixedLength } from './draft-length/fixed.ts'
+export type { LedgerState } from './draft-length/ledger.ts'
 export { type ThresholdOptions, threshold } from './draft-length/threshold.ts'
 export type { DraftOptions } from './draft-options.ts'
 export type { FinishReason, GenerationEvent, GenerationResult } from './events.ts'

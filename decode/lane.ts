@@ -89,8 +89,8 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
     for (const [i, { draft, session }] of sources.entries()) {
       const guess = guesses[i]
       if (guess?.tokens.length === 0) continue
-      const { kind, tokens: guessed } = guess ?? {}
-      const limit = nextLimit(policy, lengths, { draft: draft.name, kind, guessed: guessed?.length, lanes })
+      const { kind, chance, tokens: guessed } = guess ?? {}
+      const limit = nextLimit(policy, lengths, { draft: draft.name, kind, chance, guessed: guessed?.length, lanes })
       const from = 'propose' in session ? session : guessed!
       if (limit.most > 0) yield { draft, kind, limit: { ...limit, most: Math.min(limit.most, room) }, from }
     }
@@ -98,8 +98,8 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
 
   /** Scores the guesses that were not verified against what came. */
   function scoreGuesses(
-    verified: string | undefined,
-    { kept, ends }: { kept: readonly number[]; ends: boolean },
+    { draft: verified }: LaneRound,
+    { kept, ended }: { kept: readonly number[]; ended: boolean },
   ): void {
     const { sources, lengths } = begun!
     if (!lengths.observeGuess) return
@@ -109,7 +109,7 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
       scores.expect({ ...guess, draft, tokens: guess.tokens.slice(0, scoredTokens) })
     }
     const due = scores.commit(kept)
-    for (const report of ends ? [...due, ...scores.finish()] : due) lengths.observeGuess(report)
+    for (const report of ended ? [...due, ...scores.finish()] : due) lengths.observeGuess(report)
   }
 
   /** The tokens of a round up to the one that ends the text, and why it ends there. */
@@ -135,6 +135,18 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
     drafts: asked,
     hasRoom: most > 0,
 
+    exitToShow() {
+      const { sources, lengths } = begun!
+      // A pass that judges more rows is the same pass only by row invariance, and `rejection` draws what it is asked.
+      const shows = model.backend.capabilities.rowInvariant === true && acceptance?.name !== 'rejection'
+      if (!shows || !lengths.wantsExit) return undefined
+      for (const { draft, session } of sources) {
+        const exit = 'propose' in session ? session.exit : undefined
+        if (exit !== undefined && lengths.wantsExit(draft.name)) return { draft: draft.name, exit }
+      }
+      return undefined
+    },
+
     async begin(drafting, { turn, parent }) {
       const { drafts, clock } = drafting
       const sequence = claim(model, plan.sequence, parent)
@@ -155,7 +167,11 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
       const { told, reason } = upToEnd(chosen)
       const kept = told.map(({ id }) => id)
       commit(begun!.sequence, [history.at(-1)!, ...kept.slice(0, -1)])
-      scoreGuesses(chosen.draft, { kept, ends: reason !== undefined })
+      scoreGuesses(chosen, { kept, ended: reason !== undefined })
+      if (chosen.exit) {
+        const { draft, agrees } = chosen.exit
+        begun!.lengths.observeGuess?.({ draft, limit: 1, drafted: 1, accepted: agrees ? 1 : 0 })
+      }
       for (const token of kept) history.push(token)
       const trace = { chosen, report, ms, share, position, tokens: kept, sampledMs: acceptance?.milliseconds ?? 0 }
       const traced = stats.round(trace)

@@ -9,7 +9,7 @@ import type { Acceptance } from './accept/acceptance.ts'
 import { acceptEqual } from './accept/equality.ts'
 import type { LaneReport, RoundReport } from './draft-length/draft-length.ts'
 import { type DraftAsked, draftLanes } from './drafting.ts'
-import { verify } from './verification.ts'
+import { type EarlyExit, verify } from './verification.ts'
 
 /** One sequence in a round: every token before `newest` is cached. */
 export interface Lane {
@@ -20,6 +20,14 @@ export interface Lane {
   readonly acceptance: Acceptance | undefined
   /** The drafts to ask, one after the other until one has something. */
   drafts(lanes: number): Iterator<DraftAsked, void>
+  /** Asked where nothing was drafted: the early exit to show, if any. */
+  exitToShow(): ExitShown | undefined
+}
+
+/** An early exit that a plain step shows: the draft, and the sublayer before which it leaves the model. */
+export interface ExitShown {
+  readonly draft: string
+  readonly exit: number
 }
 
 /** What a round chose for one sequence. Nothing is committed yet: fewer tokens may be kept. */
@@ -27,6 +35,8 @@ export interface LaneRound extends LaneReport {
   /** At least one: the accepted drafts and the model's own next token. */
   readonly tokens: readonly number[]
   readonly draftedTokens: readonly number[]
+  /** Whether the early exit that the step showed would have proposed the token. */
+  readonly exit?: { readonly draft: string; readonly agrees: boolean } | undefined
   readonly draftPasses: number
   /** Sublayers run, each counted once for every row. */
   readonly sublayersRun: number
@@ -53,17 +63,18 @@ export async function decodeRound(model: Llama, lanes: readonly Lane[], { turn, 
     const drafting = clock()
     await turn()
     for (const [i, { sequence }] of lanes.entries()) truncate(sequence, lengths[i]!)
+    const shown = drafts.some(({ proposal }) => proposal.tokens.length > 0) ? undefined : lanes[0]!.exitToShow()
     const rows = await verify(
       model,
       lanes.map(({ sequence, history, acceptance }, i) => {
         const { tokens, prefix } = drafts[i]!.proposal
         return { sequence, tokens: [history.at(-1)!, ...tokens], prefix, wantsLogits: acceptance !== undefined }
       }),
-      arena,
+      { arena, exit: shown?.exit },
     )
     const reports = lanes.map(({ history, acceptance }, i): LaneRound => {
       const { draft, kind, limit, confidences, proposal } = drafts[i]!
-      const { tokens: verified, likeliest, logits, sublayersRun } = rows[i]!
+      const { tokens: verified, likeliest, logits, early, sublayersRun } = rows[i]!
       const drafted = verified.slice(1)
       const tokens = acceptance ? acceptance.accept({ drafted, history, logits }) : acceptEqual(drafted, likeliest)
       return {
@@ -75,6 +86,7 @@ export async function decodeRound(model: Llama, lanes: readonly Lane[], { turn, 
         accepted: tokens.length - 1,
         confidences,
         tokens,
+        exit: shown && { draft: shown.draft, agrees: tokens[0] === exitChoice(early!, lanes[i]!) },
         draftPasses: proposal.passes,
         sublayersRun: proposal.sublayersRun + sublayersRun,
       }
@@ -85,6 +97,7 @@ export async function decodeRound(model: Llama, lanes: readonly Lane[], { turn, 
       ms: ended - started,
       draftPasses: Math.max(...reports.map(({ draftPasses }) => draftPasses)),
       draftMs: drafting - started,
+      showedExit: shown !== undefined,
       rows: reports.reduce((sum, { drafted }) => sum + drafted + 1, 0),
       verifyMs: ended - drafting,
     }
@@ -92,4 +105,9 @@ export async function decodeRound(model: Llama, lanes: readonly Lane[], { turn, 
     arena.release()
     for (const [i, { sequence }] of lanes.entries()) truncate(sequence, lengths[i]!)
   }
+}
+
+/** What an early exit would have proposed after the newest token. */
+function exitChoice({ likeliest, logits }: EarlyExit, { history, acceptance }: Lane): number {
+  return acceptance?.drafting ? acceptance.drafting.choose(logits(), history) : likeliest
 }

@@ -26,16 +26,35 @@ export interface Verification {
   likeliest(at: number): number
   /** The logits after row `at`, `[vocabSize]`, where they were wanted. Throws as `likeliest` does. */
   logits(at: number): Float32Array
+  /** What an early exit says after the first row, where one was asked for. */
+  readonly early: EarlyExit | undefined
   readonly sublayersRun: number
 }
 
-/** Runs these rows, and reads what follows each. Sequences stay as long as they are. */
-export async function verify(model: Llama, lanes: readonly VerifiedRows[], arena: Arena): Promise<Verification[]> {
+export interface EarlyExit {
+  readonly likeliest: number
+  /** `[vocabSize]`, where logits were wanted. */
+  logits(): Float32Array
+}
+
+/**
+ * Runs these rows, and reads what follows each. Where an `exit` is given, each sequence has one row, and the head says as well
+ * what it makes of that row before the sublayer `exit`. Sequences stay as long as they are.
+ */
+export async function verify(
+  model: Llama,
+  lanes: readonly VerifiedRows[],
+  { arena, exit }: { readonly arena: Arena; readonly exit?: number | undefined },
+): Promise<Verification[]> {
   const from = Math.max(...lanes.map(({ prefix }) => prefix?.to ?? 0))
   const hidden = runPrefix(model, lanes, { to: from, arena })
   const rows = rowsOf(model, lanes, arena)
-  const logits = model.head(model.run(hidden, rows, { from }), rows)
-  const { ids, scores } = model.select(logits, rows)
+  const { out, judged } =
+    exit === undefined
+      ? { out: model.run(hidden, rows, { from }), judged: rows }
+      : runPast(model, hidden, { rows, exit })
+  const logits = model.head(out, judged)
+  const { ids, scores } = model.select(logits, judged)
 
   const unread = lanes.flatMap(({ tokens }) => tokens.filter((token) => typeof token !== 'number'))
   const wantsLogits = lanes.some((lane) => lane.wantsLogits)
@@ -43,8 +62,9 @@ export async function verify(model: Llama, lanes: readonly VerifiedRows[], arena
   const [likeliest, confidence] = read.splice(0, 2)
   const values = wantsLogits ? read.shift()! : undefined
   const { vocabSize } = model.config
+  const row = (at: number): Float32Array => values!.subarray(at * vocabSize, (at + 1) * vocabSize) as Float32Array // logits are f32
   let first = 0
-  return lanes.map(({ sequence, tokens, prefix }) => {
+  return lanes.map(({ sequence, tokens, prefix }, i) => {
     const start = first
     first += tokens.length
     const check = (at: number): void => {
@@ -60,11 +80,28 @@ export async function verify(model: Llama, lanes: readonly VerifiedRows[], arena
       },
       logits(at) {
         check(at)
-        return values!.subarray((start + at) * vocabSize, (start + at + 1) * vocabSize) as Float32Array // logits are f32
+        return row(start + at)
       },
+      early:
+        exit === undefined ? undefined : { likeliest: likeliest![rows.count + i]!, logits: () => row(rows.count + i) },
       sublayersRun: tokens.length * model.sublayers - (prefix ? prefix.rows * prefix.to : 0),
     }
   })
+}
+
+/** The rows after all sublayers, and below them the same as they stand before sublayer `exit`. */
+function runPast(
+  model: Llama,
+  hidden: Tensor,
+  { rows, exit }: { rows: Rows; exit: number },
+): { out: Tensor; judged: Rows } {
+  const { copyRows } = model.backend.ops
+  const early = model.run(hidden, rows, { to: exit })
+  const late = model.run(early, rows, { from: exit })
+  const judged = { ...rows, count: 2 * rows.count }
+  const out = rows.arena.tensor([judged.count, model.config.hiddenSize])
+  for (const [i, x] of [late, early].entries()) copyRows(out, x, { rows: upTo(rows.count), at: i * rows.count })
+  return { out, judged }
 }
 
 function rowsOf(model: Llama, lanes: readonly VerifiedRows[], arena: Arena): Rows {

@@ -19,6 +19,8 @@ export interface SkipPlan {
   readonly skipped: readonly boolean[]
   /** The first skipped sublayer, or the number of sublayers: up to here a draft computes what the full model does. */
   readonly first: number
+  /** Where all sublayers from `first` on are skipped: early exit. */
+  readonly exits: boolean
   /** Sublayers that run. */
   readonly run: number
 }
@@ -47,6 +49,7 @@ export function planSkip(skip: SkipSet, layers: number): SkipPlan {
   return {
     skipped,
     first: first === -1 ? skipped.length : first,
+    exits: first !== -1 && skipped.indexOf(false, first) === -1,
     run: skipped.filter((skip) => !skip).length,
   }
 }

@@ -24,13 +24,21 @@ export async function readGolden(name: CheckpointName): Promise<Golden> {
   return parseGolden(await readFile(`${folder}/golden.json`), await readFile(`${folder}/golden.safetensors`))
 }
 
-/** A checkpoint in memory, with other values in its config.json; what ends a text is then the config's to say. */
-export async function edited(name: CheckpointName, config: Readonly<Record<string, unknown>>): Promise<ModelFiles> {
+/**
+ * A checkpoint in memory, with other values in its config.json; what ends a text is then the config's to say. `files` come
+ * beside it, by name.
+ */
+export async function edited(
+  name: CheckpointName,
+  config: Readonly<Record<string, unknown>>,
+  files: Readonly<Record<string, string>> = {},
+): Promise<ModelFiles> {
   const entries: Record<string, Uint8Array> = {}
   for (const file of await readdir(folderOf(name))) {
     if (!/golden|generation_config/.test(file)) entries[file] = await readFile(`${folderOf(name)}/${file}`)
   }
   const original = JSON.parse(new TextDecoder().decode(entries['config.json']))
   entries['config.json'] = new TextEncoder().encode(JSON.stringify({ ...original, ...config }))
+  for (const [file, text] of Object.entries(files)) entries[file] = new TextEncoder().encode(text)
   return memoryFiles(name, entries)
 }

@@ -1,60 +1,38 @@
-// `drafthorse bench decode`: plain against self-speculative decoding.
+// `drafthorse bench decode`: plain decoding, and what it takes of the machine.
 
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { benchDecode, type DecodeBench } from '../../bench/decode.ts'
 import { isBlockType, type WeightDType } from '../../engine/dtype.ts'
 import { type Limits, measureLimits } from '../../engine/wasm/index.ts'
 import type { Model } from '../../model/load-model.ts'
 import { interruptible } from '../interrupt.ts'
-import {
-  addModelOptions,
-  type DraftLengthOption,
-  draftLength,
-  loadWithProgress,
-  type ModelOptions,
-  readPrompts,
-  wholeNumber,
-} from '../model-options.ts'
+import { addModelOptions, loadWithProgress, type ModelOptions, readPrompts, wholeNumber } from '../model-options.ts'
 import { percent } from '../summary.ts'
-import { formatTable } from '../table.ts'
 import { aboutRun, figure, machine, passTable, print, runner, typesOf, withProgress } from './report.ts'
 
 interface Options extends ModelOptions {
   readonly prompts?: string
   readonly limit: number
   readonly maxNewTokens: number
-  readonly draftLengths: DraftLengthOption[]
   readonly promptTokens: number
   readonly json?: true
 }
 
 export function decodeCommand(): Command {
   return addModelOptions(new Command('decode'))
-    .description('plain against self-speculative decoding, interleaved, and what a pass costs by its rows')
+    .description(
+      'plain decoding beside what the machine can do, and what a pass costs by its rows (drafts: bench speculate)',
+    )
     .option('--prompts <file>', 'a text file, a prompt a line (default: the 16 openings of the embedded model)')
     .option('--limit <n>', 'prompts to use at most', wholeNumber(1), 16)
     .option('--max-new-tokens <n>', 'tokens to generate for each prompt', wholeNumber(1), 128)
-    .option(
-      '--draft-lengths <list>',
-      'draft lengths to compare with plain decoding: numbers, or "threshold"',
-      draftLengths,
-      [3, 4, 'threshold'],
-    )
     .option('--prompt-tokens <n>', 'tokens of the prompt with which prefill is measured', wholeNumber(1), 128)
     .option('--json', 'one JSON object on standard output')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ drafthorse bench decode\n  $ drafthorse bench decode --limit 4 --draft-lengths 2,4,threshold --json',
+      '\nExamples:\n  $ drafthorse bench decode\n  $ drafthorse bench decode --limit 4 --threads 1 --json',
     )
     .action((options: Options) => interruptible((signal) => run(options, signal)))
-}
-
-/** A parser for commander: each length once, and none of 0, which is plain decoding and always measured. */
-function draftLengths(text: string): DraftLengthOption[] {
-  const lengths = text.split(',').map(draftLength)
-  if (lengths.includes(0))
-    throw new InvalidArgumentError('Expected numbers from 1, or "threshold": 0 is plain decoding.')
-  return [...new Set(lengths)]
 }
 
 async function run(options: Options, signal: AbortSignal): Promise<void> {
@@ -65,7 +43,6 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     benchDecode(model, {
       prompts,
       maxNewTokens: options.maxNewTokens,
-      draftLengths: model.skip ? options.draftLengths : [],
       rows: [1, 2, 4, 5, 8],
       promptTokens: options.promptTokens,
       signal,
@@ -85,40 +62,18 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     ...(limits && { limits }),
   }
   print(options.json, report, () => describe(model, result, limits))
-  if (result.rows.some(({ identical }) => identical < result.prompts)) process.exitCode = 1
 }
 
 function describe(model: Model, result: DecodeBench, limits: Limits | undefined): string {
   const about = [
     aboutRun(model),
     `weights as ${typesOf(model)}; ${model.backend.capabilities.threads} threads;`,
-    `${result.prompts} prompts, ${result.maxNewTokens} new tokens each, greedy, end of sequence ignored, interleaved;`,
-    'medians (quartiles)',
-    ...(model.skip ? [] : ['no skip set was found for this model, so nothing is drafted']),
+    `${result.prompts} prompts, ${result.maxNewTokens} new tokens each, greedy, end of sequence ignored; medians (quartiles)`,
   ]
-  const ways = formatTable(
-    [
-      { title: 'draft length' },
-      { title: 'tokens/s', align: 'right' },
-      { title: 'speed-up', align: 'right' },
-      { title: 'drafted a round', align: 'right' },
-      { title: 'accepted', align: 'right' },
-      { title: 'tokens a pass', align: 'right' },
-      { title: 'identical', align: 'right' },
-    ],
-    result.rows.map((row) => [
-      row.draftLength === 0 ? '0 (plain)' : `${row.draftLength}`,
-      figure(row.tokensPerSecond, 1),
-      figure(row.speedup, 2),
-      row.draftedPerRound.toFixed(2),
-      row.acceptanceRate === undefined ? '-' : percent(row.acceptanceRate),
-      row.tokensPerPass.toFixed(2),
-      `${row.identical} of ${result.prompts}`,
-    ]),
-  )
   const { prefill, gigabytesPerSecond, products } = result
   const share = (figure: number, most: number | undefined, of: string): string =>
     most === undefined ? '' : `, ${percent(figure / most)} of ${of}`
+  const speed = `Plain decoding: ${figure(result.tokensPerSecond, 1)} tokens/s.`
   const rest = [
     `Of a pass of one row, its products alone take ${figure(products.ms, 2)} ms, ${percent(products.ratio)}.`,
     `Plain decoding reads ${gigabytesPerSecond.toFixed(1)} GB of weights a second` +
@@ -127,7 +82,7 @@ function describe(model: Model, result: DecodeBench, limits: Limits | undefined)
     `${prefill.productsPerSecond.toFixed(1)} thousand million products a second` +
       `${share(prefill.productsPerSecond, limits && mostProducts(model, limits), 'the most in their arithmetic')}.`,
   ]
-  return `${about.join('\n')}\n\n${ways}\n\n${passTable(result.passCosts)}\n\n${rest.join('\n')}\n`
+  return `${about.join('\n')}\n\n${speed}\n\n${passTable(result.passCosts)}\n\n${rest.join('\n')}\n`
 }
 
 /** Weights in blocks are multiplied as whole numbers. */

@@ -4,6 +4,7 @@ import type { DraftSampler } from '../draft/draft.ts'
 
 /** A way of accepting, for one sequence of one generation: it may remember what was drafted in the round at hand. */
 export interface Acceptance {
+  readonly name: 'equality' | 'rejection'
   /** What drafts choose with; undefined where they take the most likely token. */
   readonly drafting: DraftSampler | undefined
   /**

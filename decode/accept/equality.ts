@@ -23,6 +23,7 @@ export function acceptEqual(drafted: readonly number[], choose: (at: number) => 
  */
 export function acceptByEquality(sampler: Sampler): Acceptance {
   return {
+    name: 'equality',
     drafting: sampler,
     accept({ drafted, history, logits }) {
       const before = [...history]

@@ -72,6 +72,7 @@ export function acceptByRejection({
   }
 
   return {
+    name: 'rejection',
     drafting: isGreedy(draftSampling) ? undefined : { choose: (logits, history) => timed(() => draw(logits, history)) },
     accept: ({ drafted, history, logits }) =>
       timed(() => {

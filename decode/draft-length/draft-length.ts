@@ -29,6 +29,11 @@ export interface DraftLengthSession {
   observe?(round: RoundReport): void
   /** Called with what became of a guess that was made for nothing and not verified: what it would have brought. */
   observeGuess?(guess: LaneReport): void
+  /**
+   * Called before a plain step for a draft that is an early exit: whether that step may show as well, for the price of one row
+   * more in the head, what the draft would have proposed; `observeGuess` is then told of that one token.
+   */
+  wantsExit?(draft: string): boolean
   /** What it expects from now on, over plain decoding, for the statistics; undefined while it does not know. */
   predictedSpeedup?(): number | undefined
 }
@@ -38,8 +43,9 @@ export interface DraftAsk {
   readonly draft: string
   /** What sort of guess is at hand, where the draft makes them for nothing; it is to be judged with those of its sort. */
   readonly kind?: string | undefined
-  /** How many tokens it guesses. */
+  /** How many tokens it guesses, and how likely the first of such a guess holds as far as the draft knows. */
   readonly guessed?: number | undefined
+  readonly chance?: number | undefined
   /** Sequences that share the passes of this round. */
   readonly lanes: number
 }
@@ -75,6 +81,8 @@ export interface RoundReport {
   /** Passes that drafted, and their time; where results are not read in between it falls to verification. */
   readonly draftPasses: number
   readonly draftMs: number
+  /** Whether the round was a plain step that showed an early exit, and so took longer than one. */
+  readonly showedExit?: boolean
   /** Rows of the one pass of the full model. */
   readonly rows: number
   readonly verifyMs: number

@@ -41,6 +41,8 @@ export interface Guess {
   readonly tokens: readonly number[]
   /** What sort of guess it is, where some are better than others: a policy may judge each sort by itself. */
   readonly kind?: string | undefined
+  /** How likely the first token of such a guess holds, 0 to 1, where that is known before any was scored. */
+  readonly chance?: number | undefined
 }
 
 export interface ProposeSession {
@@ -50,6 +52,11 @@ export interface ProposeSession {
    * that it runs; the loop takes it back before it verifies.
    */
   propose(round: DraftRound): Promise<Proposal>
+  /**
+   * Of an early exit: the draft is the model's sublayers before this one, and its head, so that a pass of the full model can
+   * show what it would have proposed.
+   */
+  readonly exit?: number | undefined
 }
 
 export interface DraftRound {
@@ -74,7 +81,10 @@ export interface DraftRound {
 }
 
 export interface DraftSampler {
-  /** The token that follows `history`, all tokens before it, drafted ones too, from `logits [vocabSize]`. */
+  /**
+   * The token that follows `history`, all tokens before it, drafted ones too, from `logits [vocabSize]`. Accepted by rejection,
+   * the first draw at a position is what is tested there; what is proposed before it must not depend on it.
+   */
   choose(logits: ArrayLike<number>, history: readonly number[]): number
 }
 

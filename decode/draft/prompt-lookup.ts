@@ -48,15 +48,18 @@ export function promptLookup(options: PromptLookupOptions = {}): SingleDraft {
           if (!found || found.length < shortest) return { tokens: [] }
           const period = history.length - found.next
           const tokens = Array.from({ length: limit }, (_, i) => history[found.next + (i % period)]!)
-          return { tokens, kind: kindOf(found, longest) }
+          return { tokens, ...sortOf(found, longest) }
         },
       }
     },
   }
 }
 
-function kindOf({ length, times, agreeing }: Meeting, longest: number): string {
-  if (times > 1) return agreeing === times ? 'agrees' : 'differs'
+/** What sort of guess it is, and how often the first token of such held in 24 summaries of news by SmolLM2-135M-Instruct. */
+function sortOf({ length, times, agreeing }: Meeting, longest: number): { kind: string; chance: number } {
+  if (times > 1) return agreeing === times ? { kind: 'agrees', chance: 0.84 } : { kind: 'differs', chance: 0.15 }
   const most = Math.min(longest, longestKind)
-  return length < most ? `match ${length}` : `match ${most}+`
+  const matched = Math.min(length, most)
+  const chance = [0.32, 0.45, 0.6, 0.8][matched - 1]!
+  return { kind: length < most ? `match ${length}` : `match ${most}+`, chance }
 }

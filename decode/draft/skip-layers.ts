@@ -27,8 +27,9 @@ export function skipLayers(skip: SkipSet, { reusePrefix = true, head }: SkipLaye
   return {
     name: 'skip',
     start(model) {
-      planSkip(skip, model.config.numHiddenLayers)
+      const { exits, first } = planSkip(skip, model.config.numHiddenLayers)
       return {
+        exit: exits && !head ? first : undefined,
         async propose(round) {
           const [proposal] = await together(model, [round])
           return proposal!
@@ -73,7 +74,8 @@ async function draftTogether(
     )
     const prefix = model.run(embedTokens(model, newest, rows), rows, { to: first })
     for (const [i, drafted] of open.entries()) {
-      model.backend.ops.copyRows(drafted.hidden, prefix, { rows: [i], at: drafted.rows++ })
+      const at = drafted.rows++
+      if (reusePrefix) model.backend.ops.copyRows(drafted.hidden, prefix, { rows: [i], at })
     }
     const logits = model.head(model.run(prefix, rows, { from: first, skip }), rows, head)
     const likeliest = model.select(logits, rows)

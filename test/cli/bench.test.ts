@@ -10,42 +10,13 @@ import { run } from './run.ts'
 import { telling } from './telling.ts'
 
 describe('drafthorse bench', () => {
-  it('decode finds identity on every prompt, and counts acceptance and passes', async () => {
-    const args = [
-      'bench',
-      'decode',
-      '--limit',
-      '2',
-      '--max-new-tokens',
-      '10',
-      '--draft-lengths',
-      '1,3,threshold,3,1',
-      '--prompt-tokens',
-      '8',
-      '--json',
-    ]
+  it('decode counts tokens, weights and products', async () => {
+    const args = ['bench', 'decode', '--limit', '2', '--max-new-tokens', '10', '--prompt-tokens', '8', '--json']
     const { code, stdout } = await run(args)
     assert.equal(code, 0)
     const report = JSON.parse(stdout)
     assert.equal(report.format, 'drafthorse/bench-decode@1')
-    assert.equal(report.tokens, 20)
-    assert.deepEqual(
-      report.rows.map((row: { draftLength: number | string; identical: number }) => [row.draftLength, row.identical]),
-      [
-        [0, 2],
-        [1, 2],
-        [3, 2],
-        ['threshold', 2],
-      ],
-    )
-    const [plain, , three, threshold] = report.rows
-    assert.equal(plain.tokensPerPass, 1)
-    assert.equal(plain.speedup.median, 1)
-    assert.equal(plain.acceptanceRate, undefined)
-    assert.ok(three.acceptanceRate > 0 && three.acceptanceRate <= 1)
-    assert.ok(threshold.draftedPerRound > 0 && threshold.draftedPerRound <= 8)
-    assert.equal(plain.draftedPerRound, 0)
-    assert.ok(three.tokensPerPass > 1 && three.tokensPerPass <= 4)
+    assert.deepEqual([report.prompts, report.tokens, report.tokensPerSecond.count], [2, 20, 2])
     assert.deepEqual(
       report.passCosts.map((cost: { rows: number }) => cost.rows),
       [1, 2, 4, 5, 8],
@@ -60,15 +31,9 @@ describe('drafthorse bench', () => {
     assert.equal(Math.round(products), 12 * (2 * 256 * 256 + 2 * 128 * 256 + 3 * 256 * 768))
     assert.ok(report.limits.streamed > 0 && report.limits.f32 > 0)
     // Every weight is read once for a token; the embedded model's run as q8_0, 34 bytes for 32 of them.
-    const bytes = (report.gigabytesPerSecond * 1e9) / plain.tokensPerSecond.median
+    const bytes = (report.gigabytesPerSecond * 1e9) / report.tokensPerSecond.median
     assert.ok(Math.abs(bytes / ((10.5e6 * 34) / 32) - 1) < 0.01, `${bytes} bytes`)
     assert.equal(report.passCosts[0].operations, undefined)
-  })
-
-  it('decode refuses a draft length of 0, which it always measures', async () => {
-    const { code, stderr } = await run(['bench', 'decode', '--draft-lengths', '0,3'])
-    assert.equal(code, 1)
-    assert.match(stderr, /numbers from 1, or "threshold": 0 is plain decoding/)
   })
 
   it('decode names a file that is missing or has no prompts', async () => {
@@ -87,7 +52,7 @@ describe('drafthorse bench', () => {
     const reason = await missing('tfjs:wasm')
     skipUnless(this, !reason, `${reason}`)
     const decode = ['bench', 'decode', '--backend', 'tfjs:wasm', '--dtype', 'f32']
-    const args = [...decode, '--limit', '1', '--max-new-tokens', '2', '--draft-lengths', '1', '--prompt-tokens', '4']
+    const args = [...decode, '--limit', '1', '--max-new-tokens', '2', '--prompt-tokens', '4']
     const { code, stdout } = await run([...args, '--json'], { cwd: peers })
     assert.equal(code, 0)
     const { passCosts } = JSON.parse(stdout)
@@ -132,12 +97,12 @@ describe('drafthorse bench', () => {
     }
 
     it('ends in the middle of a text', async () => {
-      const args = ['--limit', '1', '--max-new-tokens', '400', '--draft-lengths', '3']
+      const args = ['--limit', '1', '--max-new-tokens', '400']
       assert.ok((await passesAfter(args, { rows: 1, passes: 8 })) < 50)
     })
 
     it('ends in the middle of a prompt', async () => {
-      const args = ['--limit', '1', '--max-new-tokens', '1', '--draft-lengths', '1', '--prompt-tokens', '480']
+      const args = ['--limit', '1', '--max-new-tokens', '1', '--prompt-tokens', '480']
       // Of the 30 passes of 16 rows that each reading of this prompt takes.
       assert.ok((await passesAfter(args, { rows: 16, passes: 1 })) < 15)
     })

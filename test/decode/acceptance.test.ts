@@ -59,6 +59,16 @@ const replacingEven: ToyDraft = ({ history, logits, sampler }) => {
   return all.slice(history.length)
 }
 
+/** Draws another, from other logits, in place of each even token. */
+const redrawingEven: ToyDraft = ({ history, logits, sampler }) => {
+  const all = [...history]
+  while (all.length < history.length + 2) {
+    const token = sampler.choose(logits(all), all)
+    all.push(token % 2 === 0 ? sampler.choose(logits([token, token]), all) : token)
+  }
+  return all.slice(history.length)
+}
+
 /** Draws three, and then again only where the last round's discarded draw at that place was of the lower half. */
 const remembering = (vocabSize: number): ToyDraft =>
   drawing((rounds) => {
@@ -97,6 +107,7 @@ const cases: readonly Case[] = [
   { what: 'until an even one', likeness: 'good', vocabSize: 6, settings: even, draft: untilEven },
   { what: 'until an even one, which it hides', likeness: 'good', vocabSize: 6, settings: even, draft: hidingEven },
   { what: 'two, even ones replaced', likeness: 'good', vocabSize: 6, settings: even, draft: replacingEven },
+  { what: 'two, even ones drawn again', likeness: 'good', vocabSize: 6, settings: even, draft: redrawingEven },
   { what: 'where what was discarded was low', likeness: 'good', vocabSize: 6, settings: even, draft: remembering(6) },
   { what: 'where what was discarded was low', likeness: 'bad', vocabSize: 6, settings: even, draft: remembering(6) },
   { what: 'two that are not drawn', likeness: 'bad', vocabSize: 4, settings: even, draft: guessing },
@@ -206,7 +217,7 @@ describe('a first drafted token', () => {
 
     for (const draftTemperature of [0.8, 1.6]) {
       it(`stands against rejection as often as p and q overlap, by a ${likeness} draft at temperature ${draftTemperature} and ${vocabSize} tokens`, () => {
-        const settings = { temperature: 0.8, draftTemperature }
+        const settings = { temperature: 0.8, repetitionPenalty: 1.5, draftTemperature }
         assertClose(
           firstAccepted(pair, (seed) => acceptanceOf('rejection', settings, { vocabSize, seed })),
           firstLaws(pair, settings).common,

@@ -2,12 +2,14 @@
 //
 // A block runs in a scratch folder of its document, below the package, so that `import 'drafthorse'` finds it.
 // ```sh cwd=repo runs in the root instead; ```ts file=mine.ts keeps the block under that name for the blocks after it.
+// ```ts from=decode/stop.ts is not run: it quotes that source, with `// ...` for lines that are left out.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { projectFiles, read, root } from '../package/files.ts'
 import { anchorsOf, type Block, blocksOf, linksOf } from './markdown.ts'
+import { misquoted } from './quotes.ts'
 import { commandsOf, programOf } from './shell.ts'
 
 const shell = new Set(['sh', 'bash', 'shell', 'console'])
@@ -26,15 +28,15 @@ function folderOf(path: string): string {
 function reasonNotToRun({ info }: Block): string | undefined {
   const reason = /^no-run\b:?\s*(.*)$/.exec(info)
   if (reason) assert.ok(info.startsWith('no-run: ') && reason[1], `"${info}": write no-run: reason`)
-  else assert.match(info, /^((file=[\w.-]+|cwd=repo)( |$))*$/, `"${info}" is not known`)
+  else assert.match(info, /^(((file=[\w.-]+|cwd=repo)( |$))*|from=[\w./-]+)$/, `"${info}" is not known`)
   return reason?.[1]
 }
 
 function isRun({ language, info }: Block): boolean {
-  return !info.startsWith('no-run') && !shown.has(language)
+  return !/^(no-run|from=)/.test(info) && !shown.has(language)
 }
 
-function settingOf({ info }: Block, name: 'file' | 'cwd'): string | undefined {
+function settingOf({ info }: Block, name: 'file' | 'cwd' | 'from'): string | undefined {
   return new RegExp(`\\b${name}=(\\S+)`).exec(info)?.[1]
 }
 
@@ -108,6 +110,16 @@ describe('docs', function () {
           if (reason !== undefined) console.log(`      not run: line ${block.line}: ${reason}`)
         }
       })
+
+      for (const block of blocks) {
+        const source = settingOf(block, 'from')
+        if (source === undefined) continue
+        it(`line ${block.line} quotes ${source} as it is`, () => {
+          assert.ok(existsSync(join(root, source)), `there is no ${source}`)
+          const wrong = misquoted(block.text, read(source))
+          assert.equal(wrong, undefined, `${source} does not have, there or in this place: ${wrong}`)
+        })
+      }
 
       for (const block of blocks.filter(isRun)) {
         const first = block.text.trim().split('\n')[0] ?? ''

@@ -1,6 +1,7 @@
-// The reading of Markdown and of shell lines on which the docs tests rest.
+// The reading of Markdown, of shell lines and of quotations on which the docs tests rest.
 import assert from 'node:assert/strict'
 import { anchorsOf, blocksOf, linksOf } from './markdown.ts'
+import { misquoted } from './quotes.ts'
 import { commandsOf, programOf, wordsOf } from './shell.ts'
 
 const sample = [
@@ -70,5 +71,34 @@ describe('shell lines', () => {
   it('runs drafthorse from the built command line', () => {
     assert.deepEqual(programOf('npx drafthorse info --json').slice(2), ['info', '--json'])
     assert.match(programOf('drafthorse')[1] ?? '', /main\.js$/)
+  })
+})
+
+describe('quotations', () => {
+  const source = ['function f() {', '  if (a) {', '    b()', '', '    c()', '  }', '}', 'f()'].join('\n')
+
+  it('are right where whole lines stand in the source, one piece after the other, indented alike', () => {
+    const right = [
+      source,
+      'f()',
+      'if (a) {\n  b()',
+      '    if (a) {\n      b()',
+      '  b()\n\n  c()',
+      '// ...\nb()\n  // ...\n\nf()\n',
+    ]
+    for (const quotation of right) assert.equal(misquoted(quotation, source), undefined, quotation)
+  })
+
+  it('are wrong with a line that is not there, or not whole, or not in this place, and name it', () => {
+    assert.equal(misquoted('if (a) {\n  d()', source), '  d()')
+    assert.equal(misquoted('if (a)', source), 'if (a)')
+    assert.equal(misquoted('b()\nc()', source), 'c()')
+    assert.equal(misquoted('if (a) {\nb()', source), 'b()')
+    assert.equal(misquoted('f()\n// ...\nb()', source), 'b()')
+    assert.equal(misquoted('c()\n// ...\nc()', source), 'c()')
+  })
+
+  it('are wrong where they quote nothing', () => {
+    for (const nothing of ['', '\n', '// ...']) assert.equal(misquoted(nothing, source), nothing)
   })
 })

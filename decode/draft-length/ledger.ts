@@ -1,0 +1,62 @@
+// The books on drafting: the time it lost against plain decoding, and how much of it may be lost.
+
+export interface LedgerState {
+  /** Milliseconds lost against plain decoding so far; below 0: gained, as far as a gain still counts. */
+  readonly lostMs: number
+  /** The most that may be lost before drafting pauses, in milliseconds. */
+  readonly allowedMs: number
+  /** Whether more is lost. */
+  readonly exceeded: boolean
+}
+
+export interface Ledger extends LedgerState {
+  /** Whether an attempt that is expected to lose so many milliseconds is within what attempts may lose. */
+  affords(lossMs: number): boolean
+  add(round: LedgerRound): void
+}
+
+/** A round of one sequence, or of several that share its passes. */
+export interface LedgerRound {
+  readonly ms: number
+  /** A plain round of as many sequences, in milliseconds. */
+  readonly plainMs: number
+  /** Tokens committed, on average by each of its sequences. */
+  readonly tokens: number
+  readonly kind: 'plain' | 'drafting' | 'attempt'
+}
+
+/** Of the time that plain decoding would have taken: what may be lost in all, and by attempts, which have one plain round besides. */
+const share = 0.02
+const attemptShare = 0.01
+
+/**
+ * Loss is the time of a drafting round beyond that of as many plain rounds as it brought tokens; a plain round loses
+ * nothing. Allowed is 2 % of the time that plain decoding would have taken, and one round: an attempt can only be judged
+ * once it is made. What was gained does not count for more than that either, else a draft that was good for an hour could
+ * then be bad for a minute.
+ */
+export function ledger(): Ledger {
+  let [lost, plainTime, oneRound, onePlain, attempts] = [0, 0, 0, 0, 0]
+  const allowed = (): number => share * plainTime + oneRound
+  return {
+    get lostMs() {
+      return lost
+    },
+    get allowedMs() {
+      return allowed()
+    },
+    get exceeded() {
+      return lost > allowed()
+    },
+    affords: (loss) => attempts + loss <= attemptShare * plainTime + onePlain,
+    add({ ms, plainMs, tokens, kind }) {
+      plainTime += tokens * plainMs
+      onePlain = plainMs
+      if (kind === 'plain') return
+      oneRound = ms
+      const loss = ms - tokens * plainMs
+      lost = Math.max(-allowed(), lost + loss)
+      if (kind === 'attempt') attempts = Math.max(0, attempts + loss)
+    },
+  }
+}

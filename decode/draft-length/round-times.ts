@@ -1,0 +1,137 @@
+// What rounds take: plain ones in milliseconds, those that draft over a plain one of as many sequences.
+
+import type { DraftCosts } from './draft-costs.ts'
+import type { RoundReport } from './draft-length.ts'
+import { type RecentMedian, recentMedian, sideOf } from './recent-median.ts'
+import { type GrowingCurve, type RoundCurve, roundCurve } from './round-curve.ts'
+
+/** Rounds that differ in their length only. */
+export interface RoundsOf {
+  /** Whose tokens are verified. */
+  readonly draft: string
+  readonly runs: boolean
+  readonly lanes: number
+}
+
+export interface RoundTimes {
+  /** A plain round of `lanes` sequences in milliseconds: the median of recent ones; undefined until measured. */
+  plainMs(lanes: number): number | undefined
+  /** Whether the next round should be a plain one, because what plain rounds take is not known, or no longer. */
+  needsPlain(lanes: number): boolean
+  of(rounds: RoundsOf): RoundCurve
+  record(round: RoundReport): void
+}
+
+export interface RoundTimesOptions {
+  readonly prior?: DraftCosts | undefined
+  /** Plain rounds wanted at the start, after one that does not count. */
+  readonly plainRounds: number
+}
+
+interface PlainTimes {
+  /** Rounds seen, that which does not count among them. */
+  seen: number
+  readonly recent: RecentMedian
+  /** Rounds since the last plain one. */
+  age: number
+  /** Whether the last one agreed with the median. */
+  agreed: boolean
+  inARow: number
+  /** Drafting rounds in a row that were slower (above 0) or faster (below) than they used to be. */
+  drift: number
+}
+
+/** Plain rounds that the time of one is the median of. */
+const windowSize = 16
+/** A plain round at least every so many; sooner while few were measured. */
+const plainEvery = { few: 24, many: 64 } as const
+/** Plain rounds that are many. */
+const many = 6
+/** Drafting rounds in a row that took other than they used to, after which a plain round is measured. */
+const driftRounds = 4
+/** Plain rounds in a row at most, because one did not agree with those before. */
+const plainInARow = 5
+
+/**
+ * Times of recent rounds by their number of sequences, draft and drafted length. The first round of a kind never counts: it
+ * warms something up. Those that draft are kept over the plain round of their time, so that a machine which slows down, or a
+ * context that grows, leaves them right.
+ */
+export function roundTimes({ prior, plainRounds }: RoundTimesOptions): RoundTimes {
+  const plain = new Map<number, PlainTimes>()
+  const curves = new Map<number, Map<string, GrowingCurve>>()
+
+  function plainOf(lanes: number): PlainTimes {
+    const known = plain.get(lanes)
+    if (known) return known
+    const recent = recentMedian({ size: windowSize })
+    return keep(plain, lanes, { seen: 0, recent, age: 0, agreed: true, inARow: 0, drift: 0 })
+  }
+
+  function curveOf({ draft, runs, lanes }: RoundsOf): GrowingCurve {
+    const drafts = curves.get(lanes) ?? keep(curves, lanes, new Map<string, GrowingCurve>())
+    return drafts.get(draft) ?? keep(drafts, draft, roundCurve({ runs, lanes, prior }))
+  }
+
+  function recordPlain(times: PlainTimes, ms: number): void {
+    times.age = 0
+    times.drift = 0
+    times.inARow++
+    if (times.seen++ === 0) return
+    times.recent.add(ms)
+    times.agreed = sideOf(ms, times.recent.median) === 0
+  }
+
+  function recordDrafting(times: PlainTimes, round: TimedRound, ms: number): void {
+    times.age++
+    times.inARow = 0
+    if (times.recent.count === 0) return
+    const side = curveOf(round).add(round.length, ms / times.recent.median)
+    times.drift = side !== 0 && Math.sign(times.drift) === side ? times.drift + side : side
+  }
+
+  return {
+    plainMs(lanes) {
+      const { recent } = plainOf(lanes)
+      return recent.count > 0 ? recent.median : undefined
+    },
+    needsPlain(lanes) {
+      const { recent, age, agreed, inARow, drift } = plainOf(lanes)
+      if (
+        recent.count < plainRounds ||
+        age >= plainEvery[recent.count < many ? 'few' : 'many'] ||
+        Math.abs(drift) >= driftRounds
+      )
+        return true
+      return !agreed && inARow < plainInARow
+    },
+    of: curveOf,
+    record(round) {
+      const lanes = round.lanes.length
+      const timed = timedRound(round)
+      if (timed === 'plain') recordPlain(plainOf(lanes), round.ms)
+      else if (timed === 'mixed') plainOf(lanes).age++
+      else recordDrafting(plainOf(lanes), timed, round.ms)
+    },
+  }
+}
+
+export interface TimedRound extends RoundsOf {
+  readonly length: number
+}
+
+/** What a report times: a plain round, rounds of one draft at their mean length, or of several, which say little of each. */
+export function timedRound({ lanes, draftPasses }: RoundReport): TimedRound | 'plain' | 'mixed' {
+  const drafts = new Set(lanes.flatMap(({ draft, drafted }) => (draft !== undefined && drafted > 0 ? [draft] : [])))
+  const [draft] = drafts
+  if (draft === undefined) return 'plain'
+  if (drafts.size > 1) return 'mixed'
+  const drafted = lanes.reduce((sum, lane) => sum + lane.drafted, 0)
+  const length = Math.max(1, Math.round(drafted / lanes.length))
+  return { draft, runs: draftPasses > 0, length, lanes: lanes.length }
+}
+
+function keep<Key, Value>(map: Map<Key, Value>, key: Key, value: Value): Value {
+  map.set(key, value)
+  return value
+}
