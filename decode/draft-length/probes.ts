@@ -23,7 +23,7 @@ const steady = 8
  * or at the start, and then no longer, is tried again after the shortest wait.
  */
 export function probes({ wait }: { readonly wait: number }): Probes {
-  let [left, idle, next, good] = [wait, 0, Math.max(shortest, wait), steady - 1]
+  let [left, idle, next, good] = [wait, 0, shortest, steady - 1]
   return {
     get due() {
       return left <= 0

@@ -58,7 +58,7 @@ export function source({ survival: prior, wait }: SourceOptions): Source {
   return {
     survival: (kind, chance) => (kind === undefined ? whole : (kinds.get(kind) ?? ofKind(kind, chance))),
     calibration: calibration(),
-    pace: pace(),
+    pace: pace({ hasPrior: prior !== undefined }),
     probes: probes({ wait }),
     runs: false,
     offered: false,
