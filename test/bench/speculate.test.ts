@@ -5,7 +5,8 @@ import { predictedSpeedup, roundCost, speedupByLength, survivals } from '../../b
 import { medianInterval } from '../../bench/interval.ts'
 import { mergedPrior, skipFileWith } from '../../bench/save-costs.ts'
 import { type Attainable, benchSpeculate, type SpeculateOptions } from '../../bench/speculate.ts'
-import { savings } from '../../bench/speculate-ways.ts'
+import { savings, type Way, wayOf } from '../../bench/speculate-ways.ts'
+import type { DraftLengthSession } from '../../decode/draft-length/draft-length.ts'
 import { openBackend } from '../../engine/open.ts'
 import { reference } from '../../engine/reference/index.ts'
 import { withOps } from '../../engine/with-ops.ts'
@@ -169,6 +170,24 @@ describe('plain decoding beside drafts', () => {
       result.savings.map(({ name, identical }) => [name, identical]),
       savings.map(({ name }) => [name, true]),
     )
+  })
+
+  it('carries what adaptive draft-exiting learns over the prompts of a row, and to no other row', async () => {
+    await using model = await loadModel(folderOf('gqa-tied-bf16'), { backend: 'reference' })
+    const begin = (way: Way): DraftLengthSession => {
+      const { draftLength } = way.options
+      assert.ok(typeof draftLength === 'object')
+      return draftLength.start({ drafts: ['lookup'], freeReads: true })
+    }
+    const goesOn = (session: DraftLengthSession): boolean | undefined =>
+      session.next({ draft: 'lookup', lanes: 1 }).goesOn?.(0.6)
+    const [way, other] = [0, 1].map(() => wayOf(model, { draft: 'lookup', draftLength: 'adaptive' })!)
+    const first = begin(way!)
+    assert.equal(goesOn(first), true)
+    const lane = { draft: 'lookup', limit: 4, drafted: 4, accepted: 0 }
+    first.observe?.({ lanes: [lane], ms: 1, draftMs: 0, verifyMs: 1, draftPasses: 0, rows: 5 })
+    assert.equal(goesOn(begin(way!)), false, 'the threshold has risen')
+    assert.equal(goesOn(begin(other!)), true)
   })
 
   it('leaves out drafts that a model without a skip set has not', async () => {
