@@ -191,17 +191,22 @@ describe('what is counted of identity', () => {
     )
   })
 
-  it('is each text in all the parts that it belongs to', () => {
+  it('is each text in all the parts that it belongs to, and in the sum where it was drafted', () => {
     const counts = tally({ seed: 0, maxNewTokens: 4 })
     counts.compared(at, { tokens: 4, difference: undefined })
     counts.compared({ ...at, threads: 3 }, { tokens: 3, difference: { what: 'text', plain: 'a', other: 'b' } })
+    const plain = { ...at, draft: 'none', draftLength: '0' }
+    counts.compared(plain, { tokens: 9, difference: undefined })
     const { parts, differences, tokens, generations } = counts.report()
     assert.deepEqual([differences, tokens, generations], [1, 7, 2])
     assert.deepEqual(parts.backend, {
-      'wasm:2': { generations: 1, tokens: 4, differences: 0 },
+      'wasm:2': { generations: 2, tokens: 4, differences: 0 },
       'wasm:3': { generations: 1, tokens: 3, differences: 1 },
     })
-    assert.deepEqual(parts.draft, { hostile: { generations: 2, tokens: 7, differences: 1 } })
+    assert.deepEqual(parts.draft, {
+      hostile: { generations: 2, tokens: 7, differences: 1 },
+      none: { generations: 1, tokens: 0, differences: 0 },
+    })
   })
 
   it('is the first token that differs or is missing, then the text, then the reason of its end', () => {
