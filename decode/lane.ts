@@ -2,8 +2,9 @@
 
 import { ArgumentError } from '../engine/errors.ts'
 import type { Turn } from '../engine/turn.ts'
-import { commit, reusePrefix, type Sequence, truncate } from '../model/cache.ts'
+import { commit, expectLive, reusePrefix, type Sequence, truncate } from '../model/cache.ts'
 import type { Model } from '../model/load-model.ts'
+import { startDraft } from './draft/checked.ts'
 import type { DraftSession, Guess, SingleDraft } from './draft/draft.ts'
 import { guessScores } from './draft/guess-scores.ts'
 import { type DraftLength, type DraftLengthSession, nextLimit } from './draft-length/draft-length.ts'
@@ -19,8 +20,13 @@ import { textOutput } from './text-output.ts'
 export interface TextLane extends Lane {
   /**
    * Takes its sequence, starts its drafts, and caches the rows of the prompt that are not cached yet, but for the newest.
+<<<<<<< HEAD
    * Its sequence continues `parent`, where one is given, whose rows it caches first, for all that continue it. Throws
    * {@link ArgumentError} for a sequence in use, and `AbortError`.
+=======
+   * Its sequence continues `parent`, where one is given. Throws {@link ArgumentError} for a sequence in use,
+   * `DisposedError` for one that was disposed, and `AbortError`.
+>>>>>>> fixcheck
    */
   begin(drafting: Drafting, options: { readonly turn: Turn; readonly parent?: Sequence | undefined }): Promise<void>
   /** Whether the context holds a new token at all. */
@@ -58,7 +64,7 @@ interface Begun extends Drafting {
 /** Sequences that a generation is working on. */
 const busy = new WeakSet<Sequence>()
 
-/** Tokens of a guess that are asked for at most: more than a policy allows in a round. */
+/** Tokens of a guess that are asked for at most, also where a policy allows more. */
 const longestGuess = 64
 
 /** Tokens of a guess that are scored where it is not verified: a score comes when as many have come. */
@@ -157,7 +163,7 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
         if (parent && most > 0) await prefill(model, parent, rows)
         const sequence = claim(model, plan.sequence, parent)
         begun = { ...drafting, sequence, sources: [] }
-        begun = { ...begun, sources: drafts.map((draft) => ({ draft, session: draft.start(model) })) }
+        begun = { ...begun, sources: drafts.map((draft) => ({ draft, session: startDraft(draft, model) })) }
         if (most === 0) return
         const reused = reusePrefix(sequence, ids)
         if (!parent) work.reused = reused
@@ -221,8 +227,12 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
   }
 }
 
-/** The sequence that a text is written to: the caller's, or one of its own. Throws {@link ArgumentError} for one in use. */
+/**
+ * The sequence that a text is written to: the caller's, or one of its own. Throws {@link ArgumentError} for one in use, and
+ * `DisposedError` for one that was disposed.
+ */
 function claim(model: Model, given: Sequence | undefined, parent: Sequence | undefined): Sequence {
+  if (given) expectLive(given)
   if (given && busy.has(given)) {
     throw new ArgumentError('another generation is working on this sequence; let it end first')
   }
