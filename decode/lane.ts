@@ -4,6 +4,7 @@ import { ArgumentError } from '../engine/errors.ts'
 import type { Turn } from '../engine/turn.ts'
 import { commit, reusePrefix, type Sequence, truncate } from '../model/cache.ts'
 import type { Model } from '../model/load-model.ts'
+import type { Acceptance } from './accept/acceptance.ts'
 import type { DraftSession, Guess, SingleDraft } from './draft/draft.ts'
 import { guessScores } from './draft/guess-scores.ts'
 import { type DraftLength, type DraftLengthSession, nextLimit } from './draft-length/draft-length.ts'
@@ -46,6 +47,8 @@ export interface Drafting {
   readonly policy: DraftLength
   readonly lengths: DraftLengthSession
   readonly clock: () => number
+  /** Gives back what the drafts were lent. May be called more than once. */
+  release(): void
 }
 
 /** A text that has begun. */
@@ -68,7 +71,7 @@ type TokenEvent = Extract<GenerationEvent, { type: 'token' }>
 
 /** Nothing is taken or run before it begins. */
 export function createLane(model: Model, plan: LanePlan): TextLane {
-  const { ids, acceptance, rules, onRound } = plan
+  const { ids, rules, onRound } = plan
   const history = [...ids]
   const tokens: number[] = []
   const output = textOutput(model, plan)
@@ -77,6 +80,7 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
   const stats = recordStats({ ...plan.about, seed: plan.seed, promptTokens: ids.length })
   const scores = guessScores()
   let begun: Begun | undefined
+  let acceptance: Acceptance | undefined
   let guesses: readonly (Guess | undefined)[] = []
 
   function* asked(lanes: number): Generator<DraftAsked, void> {
@@ -131,7 +135,9 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
       return begun!.sequence
     },
     history,
-    acceptance,
+    get acceptance() {
+      return acceptance
+    },
     drafts: asked,
     hasRoom: most > 0,
 
@@ -153,6 +159,7 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
       begun = { ...drafting, sequence, sources: [] }
       begun = { ...begun, sources: drafts.map((draft) => ({ draft, session: draft.start(model) })) }
       if (most === 0) return
+      acceptance = plan.accepting?.()
       const started = clock()
       const work = { passes: 0, reused: reusePrefix(sequence, ids) }
       try {
@@ -209,6 +216,7 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
       if (!begun || begun.disposed) return
       const { sequence } = begun
       begun = { ...begun, disposed: true }
+      acceptance = undefined
       busy.delete(sequence)
       if (sequence !== plan.sequence) sequence.dispose()
       else truncate(sequence, Math.min(sequence.length, ids.length + tokens.length - 1))
