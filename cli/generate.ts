@@ -10,9 +10,8 @@ import { ArgumentError, NotFoundError } from '../engine/errors.ts'
 import type { SpecialTokens } from '../model/codec.ts'
 import { parseJson } from '../model/load/json.ts'
 import type { Model } from '../model/load-model.ts'
-import type { SkipSet } from '../model/skip.ts'
-import { saveSkip } from '../model/skip-cache.ts'
-import { parseSkipFile } from '../model/skip-file.ts'
+import { ownPrior, saveSkip } from '../model/skip-cache.ts'
+import { parseSkipEntry, type SkipEntry } from '../model/skip-file.ts'
 import type { SkipOptions } from './idle-options.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
 import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from './model-options.ts'
@@ -77,12 +76,13 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
   await using model = await loadWithProgress(options, signal)
   const { specialTokens } = options
   const ids = typeof input === 'string' ? model.tokenizer.encode(input, { specialTokens }) : input
-  const skip = await readSkip(model, options)
-  if (options.saveSkip) await keepSkip(model, skip)
+  const given = await readSkip(model, options)
+  if (options.saveSkip) await keepSkip(model, given)
   const settings: GenerateOptions = {
     ...(await readSampling(options, model)),
     maxNewTokens: options.maxNewTokens,
-    skip,
+    skip: given?.skip,
+    skipPrior: given?.prior,
     stop: options.stop,
     ignoreEos: options.ignoreEos,
   }
@@ -143,14 +143,14 @@ async function readPrompt(prompt: string | undefined, { promptIds }: Options): P
   return text
 }
 
-async function readSkip(model: Model, options: Options): Promise<SkipSet | undefined> {
+async function readSkip(model: Model, options: Options): Promise<SkipEntry | undefined> {
   const { skip: file, skipAttention, skipMlp, exitLayer } = options
   if (exitLayer !== undefined && (file || skipAttention || skipMlp)) {
     throw new ArgumentError('give what drafts skip as a skip set or as --exit-layer, not both')
   }
   if (skipAttention || skipMlp) {
     if (file) throw new ArgumentError('give the skip set as --skip FILE or by its layers, not both')
-    return { attention: skipAttention ?? [], mlp: skipMlp ?? [] }
+    return { skip: { attention: skipAttention ?? [], mlp: skipMlp ?? [] } }
   }
   if (!file) return undefined
   let content: Uint8Array
@@ -159,12 +159,15 @@ async function readSkip(model: Model, options: Options): Promise<SkipSet | undef
   } catch (cause) {
     throw new NotFoundError(`the skip file ${file} cannot be read`, { cause })
   }
-  return parseSkipFile(parseJson(content, file), { where: file, modelName: model.name })
+  return parseSkipEntry(parseJson(content, file), { where: file, modelName: model.name })
 }
 
-async function keepSkip(model: Model, skip: SkipSet | undefined): Promise<void> {
-  if (!skip) throw new ArgumentError('--save-skip keeps what --skip, --skip-attention and --skip-mlp name; give one')
-  process.stderr.write(`kept for ${model.name} in ${await saveSkip(model, skip)}: ${describeSkip(skip)}\n`)
+/** With the costs that the file has, or that are kept for the same set. */
+async function keepSkip(model: Model, given: SkipEntry | undefined): Promise<void> {
+  if (!given) throw new ArgumentError('--save-skip keeps what --skip, --skip-attention and --skip-mlp name; give one')
+  const { skip, prior = ownPrior(model, skip) } = given
+  const file = await saveSkip(model, skip, { ...prior })
+  process.stderr.write(`kept for ${model.name} in ${file}: ${describeSkip(skip)}\n`)
 }
 
 /** `3,4`, `3-11`, or both mixed. */

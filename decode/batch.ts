@@ -5,6 +5,7 @@ import { expectOptions } from '../engine/options.ts'
 import { createTurn, type Turn } from '../engine/turn.ts'
 import type { Sequence } from '../model/cache.ts'
 import type { Model } from '../model/load-model.ts'
+import { shareRoom } from './accept/plan.ts'
 import { type DraftPlan, planDraft } from './draft-options.ts'
 import type { FinishReason, GenerationEvent, GenerationResult } from './events.ts'
 import { createLane, type Drafting, type TextLane } from './lane.ts'
@@ -58,12 +59,13 @@ function planBatch(model: Model, prompts: readonly BatchPrompt[], options: Batch
     throw new ArgumentError('the prompts are a list of at least one')
   }
   const drafting = planDraft(model, options)
+  const room = shareRoom(model.config)
   const lanes = prompts.flatMap((given: BatchPrompt, i) => {
     const { prompt, ...own } = isBare(given) ? { prompt: given } : given
     return Array.from({ length: samples }, (_, sample) => {
       const first = own.seed ?? (seed === undefined ? undefined : seed + i * samples)
       const text = { ...options, ...own, seed: first === undefined ? undefined : first + sample }
-      return planLane(model, prompt, { options: { ...text, sequence: undefined }, drafting })
+      return planLane(model, prompt, { options: { ...text, sequence: undefined }, drafting, room })
     })
   })
   return { lanes, samples, width, drafting, signal }
@@ -86,6 +88,7 @@ function prepare(model: Model, plan: BatchPlan): Run<BatchEvent, readonly Genera
   let parent: Sequence | undefined
   let running: Running[] = []
   let finished: readonly GenerationResult[] | undefined
+  let lent: Drafting | undefined
 
   /** Begins a text; the first of a prompt's samples caches its rows for all. */
   async function begin(
@@ -108,6 +111,7 @@ function prepare(model: Model, plan: BatchPlan): Run<BatchEvent, readonly Genera
 
   async function* rounds(turn: Turn): AsyncGenerator<BatchEvent, void> {
     const drafting = await plan.drafting.start()
+    lent = drafting
     const { clock, lengths } = drafting
     let next = 0
     while (next < plan.lanes.length || running.length > 0) {
@@ -139,6 +143,7 @@ function prepare(model: Model, plan: BatchPlan): Run<BatchEvent, readonly Genera
   function dispose(): void {
     for (const { lane } of running) lane.dispose()
     parent?.dispose()
+    lent?.release()
   }
 
   /** Those that are done, and what there is of the others. */

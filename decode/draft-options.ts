@@ -1,9 +1,12 @@
 // The options that say how a generation drafts, their defaults, and their checks.
 
 import { ArgumentError } from '../engine/errors.ts'
+import type { DraftCosts } from '../model/draft-costs.ts'
 import { mostFrequentIds } from '../model/frequent-ids.ts'
 import type { Model } from '../model/load-model.ts'
 import { planSkip, type SkipSet } from '../model/skip.ts'
+import { expectPrior, ownPrior } from '../model/skip-cache.ts'
+import { draftCostsOn, type SkipPrior } from '../model/skip-prior.ts'
 import type { Draft, SingleDraft } from './draft/draft.ts'
 import { promptLookup } from './draft/prompt-lookup.ts'
 import { skipLayers } from './draft/skip-layers.ts'
@@ -29,13 +32,18 @@ export interface DraftOptions {
   readonly draftLength?: number | 'threshold' | 'adaptive' | 'cost-model' | DraftLength | undefined
   /** The sublayers that `'skip'` leaves out. Default: the model's own set. */
   readonly skip?: SkipSet | undefined
+  /**
+   * What is known of drafting with `skip` or `exitLayer`, where that is not the model's own set: costs and survival, as a skip
+   * file has them. Of effect where it tells of this backend, and of the type in which most weights run.
+   */
+  readonly skipPrior?: SkipPrior | undefined
   /** In place of `skip`: the draft is the model's first `exitLayer` layers (early exit). */
   readonly exitLayer?: number | undefined
   /** `false`: verification does anew what the draft has done below its first skipped sublayer; to measure what that saves. */
   readonly reusePrefix?: boolean | undefined
   /**
    * The draft chooses among so many tokens, which makes its head cheaper: those most frequent in `text`, where one is given,
-   * and then the lowest ids. Default: all.
+   * and then the lowest ids. Default: all. The heads of the two choices that were used last are kept with the model.
    */
   readonly draftVocabulary?: number | { readonly size: number; readonly text?: string | undefined } | undefined
 }
@@ -58,22 +66,24 @@ export function planDraft(
 ): DraftPlan {
   const { draft = 'auto', draftLength: wanted = 'cost-model', clock = () => performance.now() } = options
   expectDraft(draft)
+  if (typeof draft === 'object') expectOwnDraft(options)
   const draftLength = planDraftLength(wanted)
-  const { skip, own } = planSkipSet(model, options)
-  const vocabulary = planVocabulary(model, options)
+  const { skip, prior } = planSkipSet(model, options)
+  const layersDraft = skip !== undefined && draftsLayers(draft)
+  const vocabulary = planVocabulary(model, options, layersDraft)
   return {
     draft: typeof draft === 'string' ? draft : draft.name,
     draftLength,
-    skip: draft === 'skip' || draft === 'cascade' || draft === 'auto' ? skip : undefined,
+    skip: layersDraft ? skip : undefined,
     async start() {
-      const head = skip && vocabulary && (await model.draftHead(vocabulary))
-      const layers = skip && skipLayers(skip, { reusePrefix: options.reusePrefix, head })
+      const lent = layersDraft && vocabulary ? await model.lendDraftHead(vocabulary) : undefined
+      const { reusePrefix } = options
+      const layers = layersDraft ? skipLayers(skip, { reusePrefix, head: lent?.head }) : undefined
       const drafts = partsOf(draft, layers)
       const names = drafts.map(({ name }) => name)
-      const prior = own ? model.draftCosts : undefined
       const freeReads = model.backend.capabilities.freeReads === true
       const lengths = draftLength.start({ drafts: names, prior, freeReads })
-      return { drafts, policy: draftLength, lengths, clock }
+      return { drafts, policy: draftLength, lengths, clock, release: () => lent?.release() }
     },
   }
 }
@@ -97,15 +107,35 @@ function expectDraft(draft: unknown): void {
   throw new ArgumentError(`draft is "${String(draft)}", expected ${names} or a Draft`)
 }
 
-/** The set that drafts may skip, checked, and whether it is the model's own, which its measured costs are of. */
+/** The head and the prefix are matters of layers that are skipped, and a draft of the user's makes those itself. */
+function expectOwnDraft({ draftVocabulary, reusePrefix }: DraftOptions): void {
+  if (reusePrefix !== undefined) {
+    throw new ArgumentError('reusePrefix does nothing beside a Draft: pass it to skipLayers(skip, { reusePrefix })')
+  }
+  if (draftVocabulary === undefined) return
+  throw new ArgumentError(
+    'draftVocabulary does nothing beside a Draft: pass a head to skipLayers(skip, { head: await model.draftHead(ids) })',
+  )
+}
+
+/** Whether layers may be skipped for it. */
+function draftsLayers(draft: DraftOptions['draft']): boolean {
+  return draft === 'skip' || draft === 'cascade' || draft === 'auto'
+}
+
+/** The set that drafts may skip, checked, and what it costs to draft with it here, where that is known. */
 function planSkipSet(
   model: Model,
-  { draft = 'auto', skip, exitLayer }: DraftOptions,
-): { skip: SkipSet | undefined; own: boolean } {
+  { draft = 'auto', skip, skipPrior, exitLayer }: DraftOptions,
+): { skip: SkipSet | undefined; prior: DraftCosts | undefined } {
   const { numHiddenLayers: layers } = model.config
   const given = exitLayer === undefined ? skip : exitAfter(exitLayer, { skip, layers })
   if (given !== undefined) planSkip(given, layers)
-  const wanted = draft === 'skip' || draft === 'cascade' || draft === 'auto'
+  if (skipPrior !== undefined) {
+    if (given === undefined) throw new ArgumentError('skipPrior tells of the set of "skip" or "exitLayer"; give one')
+    expectPrior(skipPrior, 'skipPrior')
+  }
+  const wanted = draftsLayers(draft)
   const found = given ?? (wanted ? model.skip : undefined)
   if (given === undefined && found !== undefined) planSkip(found, layers)
   if (found === undefined && (draft === 'skip' || draft === 'cascade')) {
@@ -113,7 +143,16 @@ function planSkipSet(
       `no skip set of ${model.name} was found, neither in the cache folder nor beside its weights: give one with the option "skip" (--skip-attention and --skip-mlp, or --skip FILE), or "exitLayer" (--exit-layer); where this version has the command, "drafthorse search --model ${model.name}" finds one`,
     )
   }
-  return { skip: found, own: given === undefined && found !== undefined }
+  if (!wanted || found === undefined) return { skip: found, prior: undefined }
+  return { skip: found, prior: given === undefined ? model.draftCosts : costsOf(model, given, skipPrior) }
+}
+
+/** What drafting with a given set costs here: as is said of it, or else as is known of the model's own, where it is that. */
+function costsOf(model: Model, skip: SkipSet, said: SkipPrior | undefined): DraftCosts | undefined {
+  const { backend, summary } = model
+  const runner = { backend: backend.name, dtype: summary.dtype, threads: backend.capabilities.threads }
+  const own = ownPrior(model, skip)
+  return (said && draftCostsOn(said, runner)) ?? (own && draftCostsOn(own, runner))
 }
 
 /** Early exit: the sublayers of all layers from `exitLayer` on. */
@@ -161,11 +200,23 @@ function planDraftLength(draftLength: NonNullable<DraftOptions['draftLength']>):
   }
 }
 
-/** The ids that drafts may choose. Throws {@link ArgumentError}. */
-function planVocabulary(model: Model, { draftVocabulary }: DraftOptions): readonly number[] | undefined {
+/** What was counted last for a model: turns of a talk, and prompts of a list, ask for the same again. */
+const counts = new WeakMap<Model, { readonly text: string; readonly size: number; readonly ids: readonly number[] }>()
+
+/** The ids that drafts may choose; undefined for all, and where no layers `draft`. Throws {@link ArgumentError}. */
+function planVocabulary(
+  model: Model,
+  { draftVocabulary }: DraftOptions,
+  draft: boolean,
+): readonly number[] | undefined {
   if (draftVocabulary === undefined) return undefined
   const { size, text = '' } = typeof draftVocabulary === 'number' ? { size: draftVocabulary } : draftVocabulary
   const { vocabSize } = model.config
-  const counted = text === '' ? [] : model.tokenizer.encode(text, { specialTokens: 'plain' })
-  return mostFrequentIds(counted, { size, vocabSize })
+  const last = counts.get(model)
+  if (draft && last?.text === text && last.size === size) return last.ids
+  const counted = text === '' || !draft ? [] : model.tokenizer.encode(text, { specialTokens: 'plain' })
+  const ids = mostFrequentIds(counted, { size, vocabSize }) // which checks the size, of use or not
+  if (!draft) return undefined
+  counts.set(model, { text, size, ids })
+  return ids
 }

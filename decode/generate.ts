@@ -4,7 +4,7 @@ import { AbortError } from '../engine/errors.ts'
 import { createTurn, type Turn } from '../engine/turn.ts'
 import type { Model } from '../model/load-model.ts'
 import type { FinishReason, GenerationEvent, GenerationResult } from './events.ts'
-import { createLane } from './lane.ts'
+import { createLane, type Drafting } from './lane.ts'
 import { type GenerateOptions, type GenerationPlan, planGeneration } from './options.ts'
 import { decodeRound } from './speculative.ts'
 import { createStream, type GenerationStream, type Run } from './stream.ts'
@@ -32,9 +32,16 @@ function prepare(
   const lane = createLane(model, lanePlan)
   const left = new AbortController()
   let finished: GenerationResult | undefined
+  let lent: Drafting | undefined
+
+  function dispose(): void {
+    lane.dispose()
+    lent?.release()
+  }
 
   async function* rounds(turn: Turn): AsyncGenerator<GenerationEvent, FinishReason> {
     const drafting = await plan.start()
+    lent = drafting
     const { clock, lengths } = drafting
     await lane.begin(drafting, { turn })
     if (!lane.hasRoom) return 'context'
@@ -57,11 +64,11 @@ function prepare(
         if (!(error instanceof AbortError)) throw error
         reason = 'aborted'
       }
-      lane.dispose() // whoever awaits the result may use the sequence at once
+      dispose() // whoever awaits the result may use the sequence at once
       finished = lane.result(reason)
       yield { type: 'done', result: finished }
     } finally {
-      lane.dispose()
+      dispose()
     }
   }
 
@@ -70,6 +77,6 @@ function prepare(
     finished: () => finished,
     leave: () => left.abort(),
     aborted: () => lane.result('aborted'),
-    dispose: lane.dispose,
+    dispose,
   }
 }

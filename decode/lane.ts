@@ -4,6 +4,7 @@ import { ArgumentError } from '../engine/errors.ts'
 import type { Turn } from '../engine/turn.ts'
 import { commit, expectLive, reusePrefix, type Sequence, truncate } from '../model/cache.ts'
 import type { Model } from '../model/load-model.ts'
+import type { Acceptance } from './accept/acceptance.ts'
 import { startDraft } from './draft/checked.ts'
 import type { DraftSession, Guess, SingleDraft } from './draft/draft.ts'
 import { guessScores } from './draft/guess-scores.ts'
@@ -20,13 +21,8 @@ import { textOutput } from './text-output.ts'
 export interface TextLane extends Lane {
   /**
    * Takes its sequence, starts its drafts, and caches the rows of the prompt that are not cached yet, but for the newest.
-<<<<<<< HEAD
    * Its sequence continues `parent`, where one is given, whose rows it caches first, for all that continue it. Throws
-   * {@link ArgumentError} for a sequence in use, and `AbortError`.
-=======
-   * Its sequence continues `parent`, where one is given. Throws {@link ArgumentError} for a sequence in use,
-   * `DisposedError` for one that was disposed, and `AbortError`.
->>>>>>> fixcheck
+   * {@link ArgumentError} for a sequence in use, `DisposedError` for one that was disposed, and `AbortError`.
    */
   begin(drafting: Drafting, options: { readonly turn: Turn; readonly parent?: Sequence | undefined }): Promise<void>
   /** Whether the context holds a new token at all. */
@@ -52,6 +48,8 @@ export interface Drafting {
   readonly policy: DraftLength
   readonly lengths: DraftLengthSession
   readonly clock: () => number
+  /** Gives back what the drafts were lent. May be called more than once. */
+  release(): void
 }
 
 /** A text that has begun. */
@@ -74,7 +72,7 @@ type TokenEvent = Extract<GenerationEvent, { type: 'token' }>
 
 /** Nothing is taken or run before it begins. */
 export function createLane(model: Model, plan: LanePlan): TextLane {
-  const { ids, acceptance, rules, onRound } = plan
+  const { ids, rules, onRound } = plan
   const history = [...ids]
   const tokens: number[] = []
   const output = textOutput(model, plan)
@@ -83,6 +81,7 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
   const stats = recordStats({ ...plan.about, seed: plan.seed, promptTokens: ids.length })
   const scores = guessScores()
   let begun: Begun | undefined
+  let acceptance: Acceptance | undefined
   let guesses: readonly (Guess | undefined)[] = []
 
   function* asked(lanes: number): Generator<DraftAsked, void> {
@@ -137,12 +136,16 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
       return begun!.sequence
     },
     history,
-    acceptance,
+    get acceptance() {
+      return acceptance
+    },
     drafts: asked,
     hasRoom: most > 0,
 
     // A pass that judges more rows is the same pass only by row invariance, and `rejection` draws what it is asked.
-    mayShowExit: model.backend.capabilities.rowInvariant === true && acceptance?.name !== 'rejection',
+    get mayShowExit() {
+      return model.backend.capabilities.rowInvariant === true && acceptance?.name !== 'rejection'
+    },
 
     exitToShow() {
       const { sources, lengths } = begun!
@@ -165,6 +168,7 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
         begun = { ...drafting, sequence, sources: [] }
         begun = { ...begun, sources: drafts.map((draft) => ({ draft, session: startDraft(draft, model) })) }
         if (most === 0) return
+        acceptance = plan.accepting?.()
         const reused = reusePrefix(sequence, ids)
         if (!parent) work.reused = reused
         await prefill(model, sequence, rows)
@@ -220,6 +224,7 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
       if (!begun || begun.disposed) return
       const { sequence } = begun
       begun = { ...begun, disposed: true }
+      acceptance = undefined
       busy.delete(sequence)
       if (sequence !== plan.sequence) sequence.dispose()
       else truncate(sequence, Math.min(sequence.length, ids.length + tokens.length - 1))

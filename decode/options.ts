@@ -5,9 +5,9 @@ import { expectOptions } from '../engine/options.ts'
 import type { Sequence } from '../model/cache.ts'
 import { checkedTokens, type Model } from '../model/load-model.ts'
 import type { Acceptance } from './accept/acceptance.ts'
-import { planAcceptance } from './accept/plan.ts'
+import { planAcceptance, shareRoom } from './accept/plan.ts'
 import { type DraftOptions, type DraftPlan, planDraft } from './draft-options.ts'
-import type { SamplingOptions } from './sampler.ts'
+import type { SamplingOptions, SamplingRoom } from './sampler.ts'
 import type { GenerationStats, RoundTrace } from './stats.ts'
 import type { StopRules } from './stop.ts'
 
@@ -61,8 +61,8 @@ export interface LanePlan {
   readonly ids: readonly number[]
   readonly rules: StopRules
   readonly stop: readonly string[]
-  /** `undefined` where the most likely tokens are wanted. */
-  readonly acceptance: Acceptance | undefined
+  /** Makes what the text accepts by when it begins; `undefined` where the most likely tokens are wanted. */
+  readonly accepting: (() => Acceptance) | undefined
   /** Where it is of effect. */
   readonly seed: number | undefined
   readonly sequence: Sequence | undefined
@@ -79,14 +79,15 @@ export function planGeneration(
 ): GenerationPlan {
   expectOptions('generate', options)
   const drafting = planDraft(model, options)
-  return { lane: planLane(model, prompt, { options, drafting }), drafting, signal: options.signal }
+  const room = shareRoom(model.config)
+  return { lane: planLane(model, prompt, { options, drafting, room }), drafting, signal: options.signal }
 }
 
-/** One text of a generation or a batch. Throws {@link ArgumentError}. */
+/** One text of a generation or a batch, all of which choose their tokens in one `room`. Throws {@link ArgumentError}. */
 export function planLane(
   model: Model,
   prompt: string | readonly number[],
-  { options, drafting }: { options: GenerateOptions; drafting: DraftPlan },
+  { options, drafting, room }: { options: GenerateOptions; drafting: DraftPlan; room: () => SamplingRoom },
 ): LanePlan {
   const { maxNewTokens = 200, stop = [], ignoreEos = false } = options
   if (!(maxNewTokens === Number.POSITIVE_INFINITY || (Number.isSafeInteger(maxNewTokens) && maxNewTokens >= 1))) {
@@ -110,7 +111,7 @@ export function planLane(
       room: model.config.maxPositionEmbeddings - ids.length,
     },
     stop,
-    ...planAcceptance(options, model.config),
+    ...planAcceptance(options, model.config, room),
     sequence: options.sequence,
     about: { draft, draftLength: draft === 'none' ? undefined : draftLength.name, skip },
     onRound: options.onRound,

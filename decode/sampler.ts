@@ -8,7 +8,7 @@ import { exp } from './elementary.ts'
 import { bitsOf, gumbelOf, type Noise, noiseAt, streams } from './random.ts'
 
 export interface SamplingOptions {
-  /** 0, the default, takes the most likely token; 1 samples as the model says. */
+  /** 0, the default, takes the most likely token; 1 samples as the model says. Above 0, at least 1e-200. */
   readonly temperature?: number | undefined
   /** Samples among this many of the most likely tokens, and those as likely as the last of them. Default 0: all. */
   readonly topK?: number | undefined
@@ -29,10 +29,20 @@ export type Sampling = Readonly<
   }
 >
 
+/** Any logit over it is a number still. */
+const coldest = 1e-200
+
+/** What {@link isTemperature} asks for. */
+export const temperatures: string = `a number from 0, above 0 from ${coldest}`
+
+export function isTemperature(value: number): boolean {
+  return value === 0 || (value >= coldest && value < Number.POSITIVE_INFINITY)
+}
+
 /** Throws {@link ArgumentError} for what is out of range. */
 export function planSampling(options: SamplingOptions, vocabSize: number): Sampling {
   const { temperature = 0, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, logitBias = {} } = options
-  expect('temperature', temperature, 'a number from 0', temperature >= 0 && temperature < Number.POSITIVE_INFINITY)
+  expect('temperature', temperature, temperatures, isTemperature(temperature))
   expect('topK', topK, 'a whole number from 0, which is all', Number.isSafeInteger(topK) && topK >= 0)
   expect('topP', topP, 'a probability above 0', topP > 0 && topP <= 1)
   expect('minP', minP, 'a share, 0 to 1', minP >= 0 && minP <= 1)

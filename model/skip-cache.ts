@@ -3,7 +3,7 @@
 
 import { readCached, writeCached } from '#skip-cache'
 import { ArgumentError, ModelFormatError } from '../engine/errors.ts'
-import { parseJson } from './load/json.ts'
+import { asObject, parseJson } from './load/json.ts'
 import { planSkip, type SkipSet } from './skip.ts'
 import { expectLayers, parseSkipEntry, type SkipEntry, skipFormat } from './skip-file.ts'
 import { parsePrior, type SkipPrior } from './skip-prior.ts'
@@ -35,6 +35,27 @@ export async function cachedSkip(owner: SkipOwner): Promise<SkipEntry | undefine
   }
 }
 
+/**
+ * What is known of a set where it is the model's own: what was kept for it, or came with the weights. Nothing where the kept
+ * file is damaged.
+ */
+export function ownPrior(
+  model: { readonly skip: SkipSet | undefined; readonly skipPrior: SkipPrior | undefined },
+  skip: SkipSet,
+): SkipPrior | undefined {
+  try {
+    return model.skip && keyOf(model.skip) === keyOf(skip) ? model.skipPrior : undefined
+  } catch (error) {
+    if (error instanceof ModelFormatError) return undefined
+    throw error
+  }
+}
+
+/** The same for sets of the same layers. */
+function keyOf(skip: SkipSet): string {
+  return JSON.stringify([skip.attention, skip.mlp].map((list) => [...new Set(list)].sort((a, b) => a - b)))
+}
+
 /** What is written beside a set: what it costs and brings to draft with it, and anything else, which is not read again. */
 export type SkipDetails = SkipPrior & Readonly<Record<string, unknown>>
 
@@ -48,7 +69,7 @@ export type SkipDetails = SkipPrior & Readonly<Record<string, unknown>>
 export async function saveSkip(owner: SkipOwner, skip: SkipSet, details: SkipDetails = {}): Promise<string> {
   const { id, name, config } = owner
   planSkip(skip, config.numHiddenLayers)
-  expectPrior(details)
+  expectPrior(details, 'the details of the skip set')
   if (id === undefined) throw new ArgumentError(`${name} has no id to keep a skip set under`)
   const { attention, mlp } = skip
   const entry = name === 'format' ? 'model' : name // a file's other key is "format"
@@ -56,9 +77,10 @@ export async function saveSkip(owner: SkipOwner, skip: SkipSet, details: SkipDet
   return writeCached(id, `${JSON.stringify(content, null, 2)}\n`)
 }
 
-function expectPrior(details: SkipDetails): void {
+/** Checks costs and survival that may come from JavaScript. Throws {@link ArgumentError}, which begins with `where`. */
+export function expectPrior(prior: SkipPrior, where: string): void {
   try {
-    parsePrior(details, 'the details of the skip set')
+    parsePrior(asObject(prior, where), where)
   } catch (cause) {
     if (!(cause instanceof ModelFormatError)) throw cause
     throw new ArgumentError(cause.message, { cause })

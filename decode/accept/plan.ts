@@ -3,16 +3,29 @@
 import { ArgumentError } from '../../engine/errors.ts'
 import type { LlamaConfig } from '../../model/config.ts'
 import type { GenerateOptions } from '../options.ts'
-import { createSampler, isGreedy, planSampling } from '../sampler.ts'
+import { createSampler, createSamplingRoom, isGreedy, planSampling, type SamplingRoom } from '../sampler.ts'
 import type { Acceptance } from './acceptance.ts'
 import { acceptByEquality } from './equality.ts'
-import { acceptByRejection } from './rejection.ts'
+import { acceptByRejection, expectDraftTemperature } from './rejection.ts'
 
-/** `acceptance` is undefined where the most likely tokens are wanted; `seed` where it has no effect. Throws {@link ArgumentError}. */
+/** Memory to choose tokens in, made when the first text needs it: the texts of a batch take their turns with one. */
+export function shareRoom({ vocabSize }: LlamaConfig): () => SamplingRoom {
+  let room: SamplingRoom | undefined
+  return () => {
+    room ??= createSamplingRoom(vocabSize)
+    return room
+  }
+}
+
+/**
+ * `accepting` makes what its text alone has, in `room`; it is undefined where the most likely tokens are wanted, and `seed` where it
+ * has no effect. Throws {@link ArgumentError} at once.
+ */
 export function planAcceptance(
   options: Pick<GenerateOptions, 'accept' | 'draftTemperature' | 'seed' | 'clock'> & Parameters<typeof planSampling>[0],
   { vocabSize }: LlamaConfig,
-): { acceptance: Acceptance | undefined; seed: number | undefined } {
+  room: () => SamplingRoom,
+): { accepting: (() => Acceptance) | undefined; seed: number | undefined } {
   const { accept = 'equality', draftTemperature, seed = Math.floor(Math.random() * 2 ** 32), clock } = options
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new ArgumentError(`the seed is ${seed}, expected a whole number from 0 to 2^53 - 1`)
@@ -25,12 +38,14 @@ export function planAcceptance(
       'draftTemperature is for accept: "rejection"; by equality drafts are sampled as the text is',
     )
   }
+  if (draftTemperature !== undefined) expectDraftTemperature(draftTemperature)
   const sampling = planSampling(options, vocabSize)
   const used = sampling.temperature === 0 ? undefined : seed
-  if (isGreedy(sampling)) return { acceptance: undefined, seed: used }
-  const acceptance =
-    accept === 'rejection'
-      ? acceptByRejection({ sampling, vocabSize, seed, draftTemperature, clock })
-      : acceptByEquality(createSampler(sampling, { vocabSize, seed, clock }))
-  return { acceptance, seed: used }
+  if (isGreedy(sampling)) return { accepting: undefined, seed: used }
+  const accepting = (): Acceptance => {
+    const sampler = { vocabSize, seed, room: room(), clock }
+    if (accept === 'rejection') return acceptByRejection({ sampling, draftTemperature, ...sampler })
+    return acceptByEquality(createSampler(sampling, sampler))
+  }
+  return { accepting, seed: used }
 }

@@ -4,7 +4,16 @@
 
 import { ArgumentError } from '../../engine/errors.ts'
 import { streams, uniformAt } from '../random.ts'
-import { createSampler, createSamplingRoom, isGreedy, type SamplerOptions, type Sampling, weigh } from '../sampler.ts'
+import {
+  createSampler,
+  createSamplingRoom,
+  isGreedy,
+  isTemperature,
+  type SamplerOptions,
+  type Sampling,
+  temperatures,
+  weigh,
+} from '../sampler.ts'
 import type { Acceptance } from './acceptance.ts'
 import { acceptByEquality, acceptEqual } from './equality.ts'
 
@@ -30,9 +39,7 @@ export function acceptByRejection({
   room = createSamplingRoom(vocabSize),
   clock = () => performance.now(),
 }: RejectionOptions): Acceptance {
-  if (!(draftTemperature >= 0 && draftTemperature < Number.POSITIVE_INFINITY)) {
-    throw new ArgumentError(`draftTemperature is ${draftTemperature}, expected a number from 0`)
-  }
+  expectDraftTemperature(draftTemperature)
   const sampler = createSampler(sampling, { vocabSize, seed, room, clock })
   if (sampling.temperature === 0) return acceptByEquality(sampler)
 
@@ -91,6 +98,12 @@ export function acceptByRejection({
       return milliseconds
     },
   }
+}
+
+/** Throws {@link ArgumentError} for a temperature out of range. */
+export function expectDraftTemperature(draftTemperature: number): void {
+  if (isTemperature(draftTemperature)) return
+  throw new ArgumentError(`draftTemperature is ${draftTemperature}, expected ${temperatures}`)
 }
 
 /** Probabilities, each times `total`. */

@@ -44,7 +44,7 @@ export function skipLayers(skip: SkipSet, { reusePrefix = true, head }: SkipLaye
 interface Drafted {
   readonly round: DraftRound
   readonly tokens: (number | Tensor)[]
-  /** All tokens before the next. */
+  /** All tokens before the next; empty where no sampler asks for them. */
   readonly history: number[]
   /** Rows as they stand before the first skipped sublayer, `[limit, hiddenSize]`. */
   readonly hidden: Tensor
@@ -62,7 +62,8 @@ async function draftTogether(
   const { arena, turn } = rounds[0]!
   const all = rounds.map((round): Drafted => {
     const hidden = arena.tensor([round.limit, model.config.hiddenSize])
-    return { round, tokens: [], history: [...round.sequence.tokens, round.newest], hidden, rows: 0 }
+    const history = round.sampler ? [...round.sequence.tokens, round.newest] : []
+    return { round, tokens: [], history, hidden, rows: 0 }
   })
   let open = all
   while (open.length > 0) {
@@ -102,7 +103,7 @@ async function draftTogether(
       if (!chosen) return false
       const { id, logit } = chosen
       tokens.push(id)
-      history.push(id)
+      if (round.sampler) history.push(id)
       if (round.goesOn && !round.goesOn(Math.exp(logit - scores![2 * i + 1]!))) return false
       return tokens.length < round.limit
     })

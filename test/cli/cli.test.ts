@@ -157,6 +157,19 @@ describe('drafthorse on the command line', () => {
       const file = join(folder, 'skip', `${model.id}.json`)
       assert.ok(kept.stderr.includes(file))
       assert.match((await run(['info'], { env })).stdout, new RegExp(`id +${model.id}\n`))
+      const costs = [{ backend: 'wasm', dtype: 'f32', threads: 1, draft: 0.5, verify: [1, 1.5] }]
+      const prior = { costs, survival: [0.75] }
+      const known = join(folder, 'known.json')
+      await writeFile(known, JSON.stringify({ stories: { attention: [5], mlp: [7, 6], ...prior } }))
+      const keeps = [
+        ['--skip', known],
+        ['--skip-attention', '5', '--skip-mlp', '6,7'], // the set that is kept by now
+      ]
+      for (const set of keeps) {
+        assert.equal((await run([...short, ...set, '--save-skip'], { env })).code, 0)
+        const { costs, survival } = JSON.parse(await readFile(file, 'utf8')).stories
+        assert.deepEqual({ costs, survival }, prior, set[0])
+      }
       await writeFile(file, '{')
       const damaged = await run(short, { env })
       assert.equal(damaged.code, 1)

@@ -231,6 +231,29 @@ describe('a batch', () => {
     await assert.rejects(stream.result, (error) => error === mine)
   })
 
+  it('has memory to choose tokens in for the texts in the making, not for all that there will be', async () => {
+    const { vocabSize } = model.config
+    const texts = 3_000
+    const [all, few] = [texts * vocabSize, 200 * vocabSize].map((tokens) => tokens * Float64Array.BYTES_PER_ELEMENT)
+    let [began, most, asked] = [0, 0, 0]
+    const held = (): number => process.memoryUsage().arrayBuffers
+    /** The first time is when the first text begins: all is planned, and nothing has run. */
+    function clock(): number {
+      if (asked++ < 2) most = Math.max(most, held() - began)
+      return asked
+    }
+    for (const accept of ['equality', 'rejection'] as const) {
+      const left = new AbortController()
+      const one = { ...settings, temperature: 1, topK: 5, accept, clock, signal: left.signal }
+      const stream = generateBatch(model, [[1]], { ...one, samples: texts })
+      ;[began, most, asked] = [held(), 0, 0]
+      for await (const _ of stream) left.abort()
+      assert.equal((await stream.result).length, texts)
+      assert.ok(asked > 0)
+      assert.ok(most < few!, `${most} bytes, where each having its own is over ${all}`)
+    }
+  })
+
   it('refuses what cannot be done, by a typed error', async () => {
     const refused: readonly (readonly [RegExp, readonly BatchPrompt[], BatchOptions])[] = [
       [/at least one/, [], {}],
@@ -238,6 +261,8 @@ describe('a batch', () => {
       [/samples is 1\.5/, prompts, { samples: 1.5 }],
       [/token 0 of the prompt is 320/, [prompts[0]!, [320]], {}],
       [/maxNewTokens is 0/, [{ prompt: [1], maxNewTokens: 0 }], {}],
+      [/temperature is -1/, [prompts[0]!, { prompt: [1], temperature: -1 }], {}],
+      [/draftTemperature is -1/, prompts, { temperature: 1, accept: 'rejection', draftTemperature: -1 }],
     ]
     for (const [message, list, options] of refused) {
       await assert.rejects(generateBatch(model, list, options).result, { code: 'ERR_ARGUMENT', message })

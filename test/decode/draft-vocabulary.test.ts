@@ -1,7 +1,7 @@
 // Drafts that know a part of the vocabulary: they propose nothing else, and change no token.
 import assert from 'node:assert/strict'
 import { generate, loadModel, type Model } from 'drafthorse'
-import type { GenerateOptions, GenerationResult, RoundTrace } from 'drafthorse/decode'
+import { type GenerateOptions, type GenerationResult, generateBatch, type RoundTrace } from 'drafthorse/decode'
 import { planSkip } from 'drafthorse/model'
 import { mostFrequentIds } from '../../model/frequent-ids.ts'
 import { stories260K } from '../checkpoints.ts'
@@ -95,3 +95,67 @@ for (const backend of ['reference', 'wasm']) {
     })
   })
 }
+
+describe('the heads of draft vocabularies', () => {
+  let model: Model
+  before(async () => {
+    model = await loadModel(stories260K, { backend: 'reference' })
+  })
+  after(() => model.dispose())
+
+  it('are made where layers draft, and two are kept, whatever the generations came to', async () => {
+    await generate(model, prompt, { maxNewTokens: 1 }).result // what the first of all generations makes is there then
+    const { tensors } = model.backend.memory()
+    const made = (): number => model.backend.memory().tensors - tensors
+    const settings = { maxNewTokens: 4, ignoreEos: true, skip, draftLength: 2 } as const
+    for (const draft of ['none', 'lookup'] as const) {
+      await generate(model, prompt, { ...settings, draft, draftVocabulary: 50 }).result
+      assert.equal(made(), 0, draft)
+    }
+    for (const draftVocabulary of [50, 60, 70, 60, 80]) {
+      await generate(model, prompt, { ...settings, draftVocabulary }).result
+      assert.ok(made() <= 2)
+    }
+    for (const draftVocabulary of [51, 52, 53]) {
+      for await (const { type } of generate(model, prompt, { ...settings, draftVocabulary }))
+        if (type === 'token') break
+      const texts = generateBatch(model, [prompt, 'A cat'], { ...settings, draftVocabulary: draftVocabulary + 10 })
+      await texts.result
+    }
+    assert.equal(made(), 2)
+  })
+
+  it('stay while a generation uses them', async () => {
+    const settings = { maxNewTokens: 8, ignoreEos: true, draft: 'skip', skip, draftLength: 2 } as const
+    const plain = await generate(model, prompt, settings).result
+    const slow = generate(model, prompt, { ...settings, draftVocabulary: 100 })
+    for await (const { type } of slow) {
+      if (type !== 'token') continue
+      for (const draftVocabulary of [55, 56, 57]) {
+        await generate(model, prompt, { ...settings, maxNewTokens: 2, draftVocabulary }).result
+      }
+    }
+    assert.deepEqual(outcome(await slow.result), outcome(plain))
+  })
+
+  it('are of a text that is encoded once while it stays the same', async () => {
+    let encoded = 0
+    const tokenizer: Model['tokenizer'] = {
+      ...model.tokenizer,
+      encode(text, options) {
+        if (text === 'the cat sat') encoded++
+        return model.tokenizer.encode(text, options)
+      },
+    }
+    const counting: Model = Object.create(model, { tokenizer: { value: tokenizer } })
+    const settings = { maxNewTokens: 2, skip } as const
+    const draftVocabulary = { size: 100, text: 'the cat sat' }
+    for (let turn = 0; turn < 3; turn++) await generate(counting, prompt, { ...settings, draftVocabulary }).result
+    assert.equal(encoded, 1)
+    await generate(counting, prompt, { ...settings, draft: 'none', draftVocabulary }).result
+    assert.equal(encoded, 1)
+    await generate(counting, prompt, { ...settings, draftVocabulary: { ...draftVocabulary, text: 'a dog' } }).result
+    await generate(counting, prompt, { ...settings, draftVocabulary }).result
+    assert.equal(encoded, 2)
+  })
+})

@@ -1,7 +1,7 @@
 // What `generate` refuses, and how it says so: a typed error that names the thing, before anything runs.
 import assert from 'node:assert/strict'
 import { generate, loadModel, type Model } from 'drafthorse'
-import type { GenerateOptions } from 'drafthorse/decode'
+import { cascade, type GenerateOptions, promptLookup, skipLayers } from 'drafthorse/decode'
 import { folderOf, stories260K } from '../checkpoints.ts'
 
 const prompt = [168, 102, 252, 316, 115, 7]
@@ -52,6 +52,9 @@ describe('generate refuses', () => {
   refuses('a draft that is nothing', /draft is "null"/, { draft: wrong(null) })
   refuses('to skip without a skip set', /no skip set of llama2-f32 was found.*--skip-attention/, { draft: 'skip' })
   refuses('a temperature below 0', /temperature is -1.*number from 0/, { temperature: -1 })
+  refuses('a temperature over which no logit is a number', /temperature is 1e-320.*from 1e-200/, {
+    temperature: 1e-320,
+  })
   refuses('a temperature that is no number', /temperature is NaN/, { temperature: Number.NaN })
   refuses('a topK of 1.5', /topK is 1\.5.*whole number/, { topK: 1.5 })
   refuses('a topP of 0', /topP is 0, expected a probability above 0/, { topP: 0 })
@@ -66,6 +69,26 @@ describe('generate refuses', () => {
     temperature: 1,
     accept: 'rejection',
     draftTemperature: -1,
+  })
+  refuses('such a draft temperature', /draftTemperature is 1e-250.*from 1e-200/, {
+    temperature: 1,
+    accept: 'rejection',
+    draftTemperature: 1e-250,
+  })
+  refuses('costs of no set', /skipPrior tells of the set of "skip" or "exitLayer"/, { skipPrior: {} })
+  refuses('costs that are none', /skipPrior: "survival"\[0\] is 8/, { skip, skipPrior: { survival: [8] } })
+  refuses('costs that are no object', /skipPrior/, { skip, skipPrior: wrong('cheap') })
+  refuses('a draft vocabulary beside a Draft', /draftVocabulary does nothing.*skipLayers\(skip, \{ head/, {
+    draft: skipLayers(skip),
+    draftVocabulary: 100,
+  })
+  refuses('a say on prefix reuse beside a Draft', /reusePrefix does nothing.*skipLayers\(skip, \{ reusePrefix/, {
+    draft: cascade(promptLookup(), skipLayers(skip)),
+    reusePrefix: false,
+  })
+  refuses('a draft vocabulary that is none, even if nothing is drafted', /1 to 320/, {
+    draft: 'none',
+    draftVocabulary: 0,
   })
   refuses('an exit beside a skip set', /"skip" or "exitLayer"/, { skip, exitLayer: 2 })
   refuses('an exit after more layers than there are', /exitLayer is 5.*0 to 4/, { exitLayer: 5 })
