@@ -17,6 +17,8 @@ export interface IdentityCase {
   readonly seed: number
   /** Texts that were made at once. */
   readonly batch: number
+  /** How many of them of one prompt. */
+  readonly samples: number
 }
 
 /** What is to be equal. */
@@ -41,12 +43,14 @@ export interface Part {
   readonly differences: number
 }
 
-const axes = ['model', 'backend', 'dtype', 'draft', 'draftLength', 'sampling', 'prompt', 'batch'] as const
+const axes = ['model', 'backend', 'dtype', 'draft', 'draftLength', 'sampling', 'prompt', 'batch', 'samples'] as const
 
 export interface IdentityReport {
   readonly seed: number
   readonly maxNewTokens: number
+  /** Drafted ones: plain texts that are compared with those of other threads are counted in `parts` alone. */
   readonly generations: number
+  /** Of the drafted texts. */
   readonly tokens: number
   /** Generations that were not those of plain decoding. */
   readonly differences: number
@@ -61,7 +65,9 @@ export interface IdentityReport {
 }
 
 export interface Tally {
+  /** Of drafted texts. */
   tokens(): number
+  /** Drafted texts. */
   generations(): number
   compared(at: IdentityCase, outcome: { tokens: number; difference: Difference | undefined }): void
   /** A pass that verified, from this position on. */
@@ -83,7 +89,9 @@ export function tally({ seed, maxNewTokens }: { seed: number; maxNewTokens: numb
   return {
     tokens: () => sum.tokens,
     generations: () => sum.generations,
-    compared(at, { tokens, difference }) {
+    compared(at, { tokens: compared, difference }) {
+      const isDrafted = at.draft !== 'none'
+      const tokens = isDrafted ? compared : 0
       const differs = difference ? 1 : 0
       for (const axis of axes) {
         const name = axis === 'backend' ? `${at.backend}:${at.threads}` : at[axis]
@@ -95,7 +103,7 @@ export function tally({ seed, maxNewTokens }: { seed: number; maxNewTokens: numb
           differences: part.differences + differs,
         }
       }
-      sum.generations++
+      if (isDrafted) sum.generations++
       sum.tokens += tokens
       sum.differences += differs
       if (difference && found.length < mostFound) found.push({ ...at, difference })

@@ -13,6 +13,7 @@ import type { Model } from '../model/load-model.ts'
 import type { SkipSet } from '../model/skip.ts'
 import { saveSkip } from '../model/skip-cache.ts'
 import { parseSkipFile } from '../model/skip-file.ts'
+import type { SkipOptions } from './idle-options.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
 import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from './model-options.ts'
 import { printStats, printStream } from './print-stream.ts'
@@ -20,12 +21,8 @@ import { addSamplingOptions, readSampling, type SamplingOptions } from './sampli
 import { describeSkip } from './summary.ts'
 import { openTrace, type Trace } from './trace.ts'
 
-interface Options extends ModelOptions, SamplingOptions {
+interface Options extends ModelOptions, SamplingOptions, SkipOptions {
   readonly promptIds?: number[]
-  readonly skip?: string
-  readonly skipAttention?: number[]
-  readonly skipMlp?: number[]
-  readonly saveSkip?: true
   readonly maxNewTokens: number
   readonly stop?: string[]
   readonly ignoreEos?: true
@@ -83,7 +80,7 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
   const skip = await readSkip(model, options)
   if (options.saveSkip) await keepSkip(model, skip)
   const settings: GenerateOptions = {
-    ...(await readSampling(options)),
+    ...(await readSampling(options, model)),
     maxNewTokens: options.maxNewTokens,
     skip,
     stop: options.stop,

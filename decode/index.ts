@@ -1,8 +1,6 @@
 // Decoding: generation, and the parts that it is made of.
 
-export type { Acceptance, VerifiedRound } from './accept/acceptance.ts'
-export { acceptByEquality, acceptEqual } from './accept/equality.ts'
-export { acceptByRejection, type RejectionOptions } from './accept/rejection.ts'
+export { acceptEqual } from './accept/equality.ts'
 export { type BatchEvent, type BatchOptions, type BatchPrompt, type BatchStream, generateBatch } from './batch.ts'
 export { cascade } from './draft/cascade.ts'
 export type {

@@ -20,8 +20,8 @@ import { textOutput } from './text-output.ts'
 export interface TextLane extends Lane {
   /**
    * Takes its sequence, starts its drafts, and caches the rows of the prompt that are not cached yet, but for the newest.
-   * Its sequence continues `parent`, where one is given. Throws {@link ArgumentError} for a sequence in use,
-   * `DisposedError` for one that was disposed, and `AbortError`.
+   * Its sequence continues `parent`, where one is given, whose rows it caches first, for all that continue it. Throws
+   * {@link ArgumentError} for a sequence in use, `DisposedError` for one that was disposed, and `AbortError`.
    */
   begin(drafting: Drafting, options: { readonly turn: Turn; readonly parent?: Sequence | undefined }): Promise<void>
   /** Whether the context holds a new token at all. */
@@ -136,11 +136,12 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
     drafts: asked,
     hasRoom: most > 0,
 
+    // A pass that judges more rows is the same pass only by row invariance, and `rejection` draws what it is asked.
+    mayShowExit: model.backend.capabilities.rowInvariant === true && acceptance?.name !== 'rejection',
+
     exitToShow() {
       const { sources, lengths } = begun!
-      // A pass that judges more rows is the same pass only by row invariance, and `rejection` draws what it is asked.
-      const shows = model.backend.capabilities.rowInvariant === true && acceptance?.name !== 'rejection'
-      if (!shows || !lengths.wantsExit) return undefined
+      if (!lengths.wantsExit) return undefined
       for (const { draft, session } of sources) {
         const exit = 'propose' in session ? session.exit : undefined
         if (exit !== undefined && lengths.wantsExit(draft.name)) return { draft: draft.name, exit }
@@ -150,14 +151,18 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
 
     async begin(drafting, { turn, parent }) {
       const { drafts, clock } = drafting
-      const sequence = claim(model, plan.sequence, parent)
-      begun = { ...drafting, sequence, sources: [] }
-      begun = { ...begun, sources: drafts.map((draft) => ({ draft, session: startDraft(draft, model) })) }
-      if (most === 0) return
       const started = clock()
-      const work = { passes: 0, reused: reusePrefix(sequence, ids) }
+      const work = { passes: 0, reused: parent?.length ?? 0 }
+      const rows = { ids, turn, onPass: () => work.passes++ }
       try {
-        await prefill(model, sequence, { ids, turn, onPass: () => work.passes++ })
+        if (parent && most > 0) await prefill(model, parent, rows)
+        const sequence = claim(model, plan.sequence, parent)
+        begun = { ...drafting, sequence, sources: [] }
+        begun = { ...begun, sources: drafts.map((draft) => ({ draft, session: startDraft(draft, model) })) }
+        if (most === 0) return
+        const reused = reusePrefix(sequence, ids)
+        if (!parent) work.reused = reused
+        await prefill(model, sequence, rows)
       } finally {
         stats.prefill({ ...work, ms: clock() - started })
       }

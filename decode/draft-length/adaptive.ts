@@ -3,6 +3,7 @@
 import { ArgumentError } from '../../engine/errors.ts'
 import { expectOptions } from '../../engine/options.ts'
 import type { DraftLength, LaneReport } from './draft-length.ts'
+import { guessLength } from './guess-length.ts'
 
 /** What the feedback has learnt so far; it is updated in place, so that a caller can carry it from prompt to prompt. */
 export interface AdaptiveState {
@@ -38,11 +39,12 @@ export function adaptiveState(): AdaptiveState {
  *
  *     acceptanceRate <- beta1 * acceptanceRate + (1 - beta1) * accepted / drafted
  *     wanted          = threshold + step   if acceptanceRate < alpha
- *                       threshold          else if drafted = most
+ *                       threshold          else if drafted = most, or as many as there was room for
  *                       threshold - step   else
  *     threshold      <- beta2 * threshold + (1 - beta2) * wanted
  *
- * A round that drafted nothing changes nothing. The sequences of a batch share the state, and count as rounds one after the
+ * A round that drafted nothing changes nothing, nor does one of guesses, which the threshold does not end. A guess is as long
+ * as {@link guessLength} has it for the threshold. The sequences of a batch share the state, and count as rounds one after the
  * other. Throws {@link ArgumentError} for shares that are none.
  */
 export function adaptive(options: AdaptiveOptions = {}): DraftLength {
@@ -57,12 +59,12 @@ export function adaptive(options: AdaptiveOptions = {}): DraftLength {
   }
   if (carried !== undefined) expectState(carried)
 
-  function learn(state: AdaptiveState, { drafted, accepted }: LaneReport): void {
-    if (drafted === 0) return
+  function learn(state: AdaptiveState, { drafted, accepted, limit, confidences = [] }: LaneReport): void {
+    if (drafted === 0 || confidences.length === 0) return
     state.acceptanceRate = beta1 * state.acceptanceRate + (1 - beta1) * (accepted / drafted)
     let wanted = state.threshold
     if (state.acceptanceRate < alpha) wanted += step
-    else if (drafted !== most) wanted -= step
+    else if (drafted < Math.min(most, limit)) wanted -= step
     state.threshold = beta2 * state.threshold + (1 - beta2) * wanted
   }
 
@@ -71,7 +73,10 @@ export function adaptive(options: AdaptiveOptions = {}): DraftLength {
     start() {
       const state = carried ?? adaptiveState()
       return {
-        next: () => ({ most, goesOn: (confidence) => confidence >= state.threshold }),
+        next: (ask) => ({
+          most: Math.min(most, guessLength(ask, state.threshold)),
+          goesOn: (confidence) => confidence >= state.threshold,
+        }),
         observe({ lanes }) {
           for (const lane of lanes) learn(state, lane)
         },

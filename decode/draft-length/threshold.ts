@@ -3,6 +3,7 @@
 import { ArgumentError } from '../../engine/errors.ts'
 import { expectOptions } from '../../engine/options.ts'
 import type { DraftLength } from './draft-length.ts'
+import { guessLength } from './guess-length.ts'
 
 export interface ThresholdOptions {
   /** The probability below which a drafted token is the last of its round, 0 to 1. Default 0.5. */
@@ -11,7 +12,10 @@ export interface ThresholdOptions {
   readonly most?: number | undefined
 }
 
-/** Drafts up to `most` tokens a round, and none after one of little confidence. Throws {@link ArgumentError}. */
+/**
+ * Drafts up to `most` tokens a round, and none after one of little confidence; of a guess as many as {@link guessLength}
+ * has it. Throws {@link ArgumentError}.
+ */
 export function threshold(options: ThresholdOptions = {}): DraftLength {
   expectOptions('threshold', options)
   const { confidence = 0.5, most = 8 } = options
@@ -23,6 +27,11 @@ export function threshold(options: ThresholdOptions = {}): DraftLength {
   }
   return {
     name: `threshold ${confidence}, at most ${most}`,
-    start: () => ({ next: () => ({ most, goesOn: (found) => found >= confidence }) }),
+    start: () => ({
+      next: (ask) => ({
+        most: Math.min(most, guessLength(ask, confidence)),
+        goesOn: (found) => found >= confidence,
+      }),
+    }),
   }
 }

@@ -1,6 +1,13 @@
 // The paper's feedback on the threshold, against sequences computed by hand.
 import assert from 'node:assert/strict'
-import { type AdaptiveState, adaptive, adaptiveState, type RoundReport } from 'drafthorse/decode'
+import {
+  type AdaptiveState,
+  adaptive,
+  adaptiveState,
+  fixedLength,
+  type RoundReport,
+  threshold,
+} from 'drafthorse/decode'
 
 const start = { drafts: ['skip'], freeReads: true }
 const ask = { draft: 'skip', lanes: 1 }
@@ -11,6 +18,7 @@ function report(...lanes: readonly (readonly [drafted: number, accepted: number]
     limit: 12,
     drafted,
     accepted,
+    confidences: new Array<number>(drafted).fill(0.9),
   }))
   return { lanes: reports, ms: 1, draftPasses: 0, draftMs: 0, rows: 1, verifyMs: 1 }
 }
@@ -21,6 +29,33 @@ function near(state: AdaptiveState, threshold: number, acceptanceRate: number): 
 }
 
 describe('the adaptive draft length', () => {
+  it('learns nothing from guesses, which its threshold does not end, and takes a round that had no room for a full one', () => {
+    const state = { threshold: 0.5, acceptanceRate: 1 }
+    const session = adaptive({ state }).start(start)
+    const [lane] = report([4, 0]).lanes
+    session.observe!({ ...report(), lanes: [{ ...lane!, confidences: undefined }] })
+    near(state, 0.5, 1)
+    session.observe!({ ...report(), lanes: [{ ...lane!, limit: 4, accepted: 4 }] })
+    near(state, 0.5, 1)
+    session.observe!({ ...report(), lanes: [{ ...lane!, limit: 5, accepted: 4 }] })
+    near(state, 0.499, 1)
+  })
+
+  it('takes of a guess as many tokens as are likely enough to stand together', () => {
+    const state = { threshold: 0.5, acceptanceRate: 0 }
+    const guess = { draft: 'lookup', guessed: 9, lanes: 1 }
+    for (const policy of [adaptive({ state }), threshold({ confidence: 0.5, most: 12 })]) {
+      const session = policy.start(start)
+      const most = (chance?: number): number => session.next({ ...guess, chance }).most
+      assert.deepEqual([0.15, 0.49, 0.5, 0.8, 0.84, 0.95].map(most), [0, 0, 1, 3, 3, 12])
+      assert.deepEqual([most(), session.next(ask).most], [12, 12])
+    }
+    const fixed = fixedLength(4).start({ drafts: ['lookup', 'skip'], freeReads: true })
+    assert.deepEqual([fixed.next({ ...guess, chance: 0.3 }).most, fixed.next({ ...guess, chance: 0.6 }).most], [0, 4])
+    const alone = fixedLength(4).start({ drafts: ['lookup'], freeReads: true })
+    assert.equal(alone.next({ ...guess, chance: 0.3 }).most, 4)
+  })
+
   it("starts from the paper's threshold, and moves it by a tenth of a step a round", () => {
     const state = adaptiveState()
     near(state, 0.6, 0)

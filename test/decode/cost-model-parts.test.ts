@@ -90,6 +90,13 @@ describe('what a round should cost', () => {
     near(roundCost({ runs: false, length: 5, lanes: 1 }, costs), 3) // goes on by 0.5 a row
   })
 
+  it('does not count the part of verification that drafting has done, and guesses have not', () => {
+    const costs = { draft: 0.5, verify: [1, 1.25, 1.5], prefix: 0.2 }
+    near(roundCost({ runs: true, length: 2, lanes: 1 }, costs), 2 * 0.5 + 0.2 + 0.8 * 1.5)
+    near(roundCost({ runs: true, length: 1, lanes: 2 }, costs), 0.5 + 0.2 + 0.8 * (1.75 / 1.25))
+    near(roundCost({ runs: false, length: 2, lanes: 1 }, costs), 1.5)
+  })
+
   it('follows what rounds of other lengths took', () => {
     const curve = roundCurve({ runs: true, lanes: 1, prior: undefined })
     const taken = (length: number): number => 1 + 0.3 * length

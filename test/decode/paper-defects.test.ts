@@ -163,7 +163,10 @@ describe('where nothing is drafted', () => {
     for (const state of [calm, other]) {
       const session = adaptive({ state }).start({ drafts: ['skip'], freeReads: false })
       const observe = (drafted: number, accepted: number): void =>
-        session.observe?.({ ...round, lanes: [{ draft: 'skip', limit: 12, drafted, accepted }] })
+        session.observe?.({
+          ...round,
+          lanes: [{ draft: 'skip', limit: 12, drafted, accepted, confidences: new Array(drafted).fill(1) }],
+        })
       observe(4, 2)
       for (let plain = 0; state === other && plain < 20; plain++) observe(0, 0)
       observe(4, 4)
