@@ -107,6 +107,6 @@ export function looseSeed(options: Options, model: ModelHas): string[] {
 
 /** Whether `--draft auto` has nothing to run: it takes a skip set where there is one. */
 function guessesAlone({ draft = 'auto', exitLayer, skip, skipAttention, skipMlp }: Options, model: ModelHas): boolean {
-  const set = model.hasSet || [exitLayer, skip, skipAttention, skipMlp].some((given) => given !== undefined)
-  return draft === 'auto' && !set
+  const isGiven = [exitLayer, skip, skipAttention, skipMlp].some((given) => given !== undefined)
+  return draft === 'auto' && !isGiven && !model.hasSet
 }

@@ -41,9 +41,12 @@ export async function readSampling(
 ): Promise<GenerateOptions> {
   const { temperature, topK, topP, minP, repetitionPenalty, seed } = options
   const drafting = await readDrafting(options)
-  const hasSet = model.skip !== undefined
-  for (const line of [...idleOptions(options, { hasSet }), ...looseSeed(options, { hasSet })]) {
-    process.stderr.write(`${line}\n`)
+  const has = {
+    /** Looked for where it matters only: a file that holds it may be damaged. */
+    get hasSet() {
+      return model.skip !== undefined
+    },
   }
+  for (const line of [...idleOptions(options, has), ...looseSeed(options, has)]) process.stderr.write(`${line}\n`)
   return { ...drafting, temperature, topK, topP, minP, repetitionPenalty, seed }
 }

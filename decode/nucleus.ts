@@ -51,10 +51,12 @@ function nucleusByBins(scores: Float64Array, { largest, among, topP, room }: Nuc
   for (let bin = 0; bin < masses.length; bin++) total += masses[bin]!
   let [missing, bin] = [topP * total, 0]
   while (bin < masses.length && masses[bin]! < missing) missing -= masses[bin++]!
+  // A bin below this one at least, so that one comparison is enough for nearly all.
+  const near = Math.max(lowest, largest - (bin + 2) / binsPerUnit - Math.abs(largest) * Number.EPSILON)
   let count = 0
   for (let id = 0; id < scores.length; id++) {
     const score = scores[id]!
-    if (score < lowest || ((score - largest) * -binsPerUnit) >> 0 !== bin) continue
+    if (score < near || (((score - largest) * -binsPerUnit) | 0) !== bin) continue
     weights[id] = exp(score - largest)
     candidates[count++] = id
   }

@@ -229,10 +229,11 @@ const mostNoise = 23
 /** The largest score plus noise of those that the cut leaves. */
 function sample(scores: Float64Array, { top, cut, noise }: { top: number; cut: Cut; noise: Noise }): number {
   const { first, second } = noise.keys
+  const least = cut.score
   let [best, highest] = [top, scores[top]! + noise.gumbel(top)]
   for (let id = 0; id < scores.length; id++) {
     const score = scores[id]!
-    if (score < cut.score) continue
+    if (score < least) continue
     const missing = highest - score
     if (missing > mostNoise || !isKept(cut, score, id)) continue
     // Noise reaches n times the logarithm of 2 only where its uniform is above 1 - 2^-n: where the first n bits are 0.

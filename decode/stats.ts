@@ -44,7 +44,7 @@ export interface GenerationStats {
   readonly tokensPerSecond: number | undefined
   /** Over plain decoding. */
   readonly speedup: {
-    /** What the policy for the draft length expects from now on; undefined where it expects nothing in particular. */
+    /** What the policy for the draft length expected of the rounds so far, each before it was made; undefined where it does not. */
     readonly predicted?: number | undefined
     /**
      * By the median of the plain rounds, those in which no text of the batch drafted or showed an early exit; the first of a

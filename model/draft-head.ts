@@ -16,12 +16,35 @@ export interface DraftHead {
   readonly identity: boolean
 }
 
+/** A head for a time. */
+export interface DraftHeadLoan {
+  readonly head: DraftHead
+  /** Says that the head is not used any more. May be called more than once. */
+  release(): void
+}
+
 export interface DraftHeads {
-  /** The head of these ids, made once. */
+  /** The head of these ids, made once, and then kept to the end: nobody knows who holds it. */
   of(ids: readonly number[]): Promise<DraftHead>
+  /** The same for a time; kept afterwards as long as it is among the few that were used last. */
+  lend(ids: readonly number[]): Promise<DraftHeadLoan>
   /** Frees what was made. */
   free(): void
 }
+
+/** A head that was asked for. */
+interface Entry {
+  readonly making: Promise<DraftHead>
+  /** Once it is made. */
+  weight?: Tensor
+  /** Those who use it for a time. */
+  users: number
+  /** Whether somebody has it for good. */
+  forGood: boolean
+}
+
+/** Heads that are kept for who may ask again, those lent at the time among them. */
+const mostKept = 2
 
 /** Values that are read back at a time. */
 const atOnce = 2 ** 20
@@ -29,8 +52,9 @@ const atOnce = 2 ** 20
 /** Makes and keeps the draft heads of a model whose own head is `weight [vocabSize, hiddenSize]`. */
 export function createDraftHeads(backend: Backend, head: Tensor): DraftHeads {
   const [vocabSize, hiddenSize] = head.shape as readonly [number, number] // a matrix
-  const made = new Map<string, Promise<DraftHead>>()
-  const uploaded: Tensor[] = []
+  /** By their ids; who was asked for last is last. */
+  const entries = new Map<string, Entry>()
+  const uploaded = new Set<Tensor>()
   let freed = false
 
   async function make(ids: Int32Array): Promise<DraftHead> {
@@ -40,24 +64,67 @@ export function createDraftHeads(backend: Backend, head: Tensor): DraftHeads {
     if (freed) throw new DisposedError('the model was disposed while its draft head was made')
     // Nobody promises that its products are the same by rows, so `prepare` need not see to it.
     const weight = backend.upload(bytes, { shape: [ids.length, hiddenSize], dtype: head.dtype })
-    uploaded.push(weight)
+    uploaded.add(weight)
     return { ids, weight, identity }
+  }
+
+  function entryOf(list: readonly number[]): Entry {
+    const ids = checkedIds(list, vocabSize)
+    const key = ids.join()
+    const known = entries.get(key)
+    const entry: Entry = known ?? { making: make(ids), users: 0, forGood: false }
+    entries.delete(key)
+    entries.set(key, entry)
+    if (!known) {
+      const forget = (): void => {
+        if (entries.get(key) === entry) entries.delete(key)
+      }
+      entry.making.then(({ weight }) => {
+        entry.weight = weight
+      }, forget)
+    }
+    return entry
+  }
+
+  /** Frees what nobody uses, the longest unused first, down to as many as are kept. */
+  function trim(): void {
+    let more = [...entries.values()].filter(({ forGood }) => !forGood).length - mostKept
+    for (const [key, { weight, users, forGood }] of entries) {
+      if (more <= 0) return
+      if (users > 0 || forGood) continue
+      entries.delete(key)
+      more--
+      if (weight && uploaded.delete(weight)) backend.free(weight)
+    }
   }
 
   return {
     async of(list) {
-      const ids = checkedIds(list, vocabSize)
-      const key = ids.join()
-      const known = made.get(key)
-      if (known) return known
-      const making = make(ids)
-      made.set(key, making)
-      making.catch(() => made.delete(key))
-      return making
+      const entry = entryOf(list)
+      entry.forGood = true
+      return entry.making
+    },
+    async lend(list) {
+      const entry = entryOf(list)
+      entry.users++
+      trim()
+      let lent = true
+      const release = (): void => {
+        if (lent) entry.users--
+        lent = false
+        trim()
+      }
+      try {
+        return { head: await entry.making, release }
+      } catch (error) {
+        release()
+        throw error
+      }
     },
     free() {
       freed = true
       for (const weight of uploaded) backend.free(weight)
+      uploaded.clear()
     },
   }
 }

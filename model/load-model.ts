@@ -10,7 +10,7 @@ import { advance, createSequence, type Sequence, type SequenceOptions } from './
 import { type Chat, createChat } from './chat.ts'
 import type { LlamaConfig } from './config.ts'
 import type { DraftCosts } from './draft-costs.ts'
-import { createDraftHeads, type DraftHead } from './draft-head.ts'
+import { createDraftHeads, type DraftHead, type DraftHeadLoan } from './draft-head.ts'
 import { createLlama, type Llama } from './llama.ts'
 import { type Checkpoint, openCheckpoint } from './load/checkpoint.ts'
 import type { ModelFiles } from './load/files.ts'
@@ -72,6 +72,11 @@ export interface Model extends Llama, AsyncDisposable {
    * vocabulary, and {@link OutOfMemoryError}.
    */
   draftHead(ids: readonly number[]): Promise<DraftHead>
+  /**
+   * The same, for a time: it is used until `release` is called. Afterwards it is kept while it is one of the two that were used
+   * last. So `generate` has the heads of `draftVocabulary`. Throws as `draftHead` does.
+   */
+  lendDraftHead(ids: readonly number[]): Promise<DraftHeadLoan>
   /**
    * Logits of every token, `[ids.length * vocabSize]`, with some sublayers left out. Throws {@link ArgumentError} for
    * an empty list, a token outside the vocabulary, or more tokens than the context.
@@ -184,6 +189,7 @@ async function build(
     },
     owns: (sequence) => made.has(sequence),
     draftHead: (ids) => draftHeads.of(ids),
+    lendDraftHead: (ids) => draftHeads.lend(ids),
     logits: (ids, options = {}) => logits(model, ids, options),
     async dispose() {
       for (const sequence of sequences) sequence.dispose()

@@ -140,8 +140,25 @@ describe('the ledger', () => {
   it('lets attempts lose 1 % and one plain round, whatever drafting gained', () => {
     const books = ledger()
     for (let round = 0; round < 100; round++) books.add({ ms: 20, plainMs: 10, tokens: 4, kind: 'drafting' })
-    assert.deepEqual([books.affords(50), books.affords(50.1)], [true, false])
-    books.add({ ms: 40, plainMs: 10, tokens: 1, kind: 'attempt' })
-    assert.deepEqual([books.affords(20.1), books.affords(20.2)], [true, false])
+    assert.deepEqual([books.affords(50, 'run'), books.affords(50.1, 'run')], [true, false])
+    books.add({ ms: 40, plainMs: 10, tokens: 1, kind: 'run' })
+    assert.deepEqual([books.affords(20.1, 'run'), books.affords(20.2, 'run')], [true, false])
+  })
+
+  it('takes nothing of what attempts at drafts lose from attempts at guesses', () => {
+    const books = ledger()
+    for (let round = 0; round < 100; round++) books.add({ ms: 10, plainMs: 10, tokens: 1, kind: 'plain' })
+    books.add({ ms: 60, plainMs: 10, tokens: 1, kind: 'run' })
+    assert.deepEqual([books.affords(0, 'run'), books.affords(20, 'guess')], [false, true])
+    books.add({ ms: 25, plainMs: 10, tokens: 1, kind: 'guess' })
+    assert.deepEqual([books.affords(5.1, 'guess'), books.affords(5.3, 'guess')], [true, false]) // 1 % of 1020 and 10, less 15
+  })
+
+  it('counts an attempt by what would have been made instead', () => {
+    const books = ledger()
+    for (let round = 0; round < 100; round++) books.add({ ms: 10, plainMs: 10, tokens: 1, kind: 'plain' })
+    books.add({ ms: 10, plainMs: 10, tokens: 1, kind: 'run', instead: 2 })
+    near(books.lostMs, 0)
+    assert.deepEqual([books.affords(15, 'run'), books.affords(15.2, 'run')], [true, false]) // 1 % of 1010 and 10, less 5
   })
 })

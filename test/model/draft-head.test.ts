@@ -142,6 +142,52 @@ describe('draft heads', () => {
     assert.equal(backend.memory().tensors, tensors + 2)
   })
 
+  it('that are lent are kept while they are used, and then the two that were used last', async () => {
+    const { tensors } = backend.memory()
+    const made = (): number => backend.memory().tensors - tensors
+    const loans = []
+    for (const id of [1, 2, 3]) loans.push(await model.lendDraftHead([id]))
+    assert.equal(made(), 3)
+    const again = await model.lendDraftHead([1])
+    assert.equal(again.head, loans[0]!.head)
+    loans[0]!.release()
+    loans[0]!.release()
+    assert.equal(made(), 3, 'the first is lent still')
+    loans[1]!.release()
+    assert.equal(made(), 2)
+    again.release()
+    loans[2]!.release()
+    assert.equal(made(), 2)
+    const [first, third] = [await model.lendDraftHead([1]), await model.lendDraftHead([3])]
+    assert.deepEqual([first.head, third.head], [loans[0]!.head, loans[2]!.head])
+    first.release()
+    third.release()
+    for (const id of [4, 5, 6, 7]) (await model.lendDraftHead([id])).release()
+    assert.equal(made(), 2)
+  })
+
+  it('that were asked for as such are kept, beside those that are lent', async () => {
+    const { tensors } = backend.memory()
+    const kept = await model.draftHead([9])
+    const loan = await model.lendDraftHead([9])
+    assert.equal(loan.head, kept)
+    loan.release()
+    for (const id of [4, 5, 6]) (await model.lendDraftHead([id])).release()
+    assert.equal(backend.memory().tensors, tensors + 3)
+    assert.equal(await model.draftHead([9]), kept)
+  })
+
+  it('are freed once, whoever gives them back when the model is gone', async () => {
+    const made = backend.memory()
+    const other = await loadModel(folderOf('llama2-f32'), { backend })
+    const loans = [await other.lendDraftHead([1]), await other.lendDraftHead([2]), await other.lendDraftHead([3])]
+    const late = assert.rejects(other.lendDraftHead([4, 5]), { code: 'ERR_DISPOSED' })
+    await other.dispose()
+    await late
+    for (const { release } of loans) release()
+    assert.deepEqual(backend.memory(), made)
+  })
+
   it('take no memory for the whole vocabulary, whose head is there', async () => {
     const { tensors } = backend.memory()
     const all = Array.from({ length: model.config.vocabSize }, (_, i) => i)
