@@ -17,6 +17,8 @@ export interface IdentityCase {
   readonly seed: number
   /** Texts that were made at once. */
   readonly batch: number
+  /** How many of them of one prompt. */
+  readonly samples: number
 }
 
 /** What is to be equal. */
@@ -41,7 +43,7 @@ export interface Part {
   readonly differences: number
 }
 
-const axes = ['model', 'backend', 'dtype', 'draft', 'draftLength', 'sampling', 'prompt', 'batch'] as const
+const axes = ['model', 'backend', 'dtype', 'draft', 'draftLength', 'sampling', 'prompt', 'batch', 'samples'] as const
 
 export interface IdentityReport {
   readonly seed: number

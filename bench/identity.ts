@@ -26,8 +26,11 @@ export interface IdentityOptions {
   readonly draftLengths?: readonly string[] | undefined
   readonly samplings?: readonly string[] | undefined
   readonly prompts?: readonly string[] | undefined
-  /** Several texts at once: beside single ones, alone, or not at all. Never where the backend does not promise it. */
-  readonly batches: 'with' | 'only' | 'without'
+  /**
+   * Several texts at once: beside single ones; alone, of several prompts (`'only'`) or samples of one; or not at all. Never
+   * where the backend does not promise it.
+   */
+  readonly batches: 'with' | 'only' | 'samples' | 'without'
   /** What prompts are made of, for models with a tokenizer. */
   readonly texts: readonly string[]
   /** It ends when so many have been compared. */
@@ -100,7 +103,7 @@ export async function benchIdentity(options: IdentityOptions): Promise<IdentityR
       signal,
     }
     const place = { backend: backend.name, threads: backend.capabilities.threads, model: station.model, dtype }
-    const about = { ...place, sampling, prompt, seed: caseSeed, promptTokens: ids.length, batch: 1 }
+    const about = { ...place, sampling, prompt, seed: caseSeed, promptTokens: ids.length, batch: 1, samples: 1 }
 
     const plain = await run(model, { ids, settings: { ...settings, draft: 'none' }, turn })
     const known = [backend.name, station.model, dtype, sampling, prompt, caseSeed].join(' ')
@@ -115,7 +118,7 @@ export async function benchIdentity(options: IdentityOptions): Promise<IdentityR
       return drafting && { ...settings, draftLength: draftLengths[now.draftLength], ...drafting }
     }
     const share = backend.name === 'reference' ? shareOfReference : 1
-    const singles = options.batches === 'only' ? 0 : waysOfVisit * share
+    const singles = options.batches === 'only' || options.batches === 'samples' ? 0 : waysOfVisit * share
     for (let way = 0; way < singles && !isDone(); way++) {
       const now: IdentityCase = { ...about, ...station.ways() }
       const drafting = draftingOf(now)
@@ -126,22 +129,27 @@ export async function benchIdentity(options: IdentityOptions): Promise<IdentityR
     }
     if (options.batches === 'without' || backend.capabilities.rowInvariant !== true || isDone()) return
 
-    const now: IdentityCase = { ...about, ...station.ways(), batch: textsOfBatch }
-    const drafting = draftingOf(now)
-    if (!drafting) return
-    const texts = Array.from({ length: textsOfBatch }, (_, i) => {
-      return { prompt: ids.slice(0, Math.ceil(ids.length / (i + 1))), seed: caseSeed + i }
-    })
-    const alone: GenerationResult[] = [plain]
-    for (const { prompt, seed } of texts.slice(1)) {
-      const own = { ...settings, draft: 'none', seed, sequence: undefined } as const
-      alone.push(await run(model, { ids: prompt, settings: own, turn }))
+    for (const samples of options.batches === 'with'
+      ? [1, textsOfBatch]
+      : [options.batches === 'only' ? 1 : textsOfBatch]) {
+      const now: IdentityCase = { ...about, ...station.ways(), batch: textsOfBatch, samples }
+      const drafting = draftingOf(now)
+      if (!drafting || isDone()) continue
+      const texts = Array.from({ length: textsOfBatch }, (_, i) => {
+        return { prompt: samples > 1 ? ids : ids.slice(0, Math.ceil(ids.length / (i + 1))), seed: caseSeed + i }
+      })
+      const alone: GenerationResult[] = [plain]
+      for (const { prompt, seed } of texts.slice(1)) {
+        const own = { ...settings, draft: 'none', seed, sequence: undefined } as const
+        alone.push(await run(model, { ids: prompt, settings: own, turn }))
+      }
+      await orError(now, plain.tokens.length, async () => {
+        const prompts = texts.slice(0, textsOfBatch / samples)
+        const together = await generateBatch(model, prompts, { ...drafting, samples, width: textsOfBatch - 1 }).result
+        await turn()
+        for (const [i, result] of together.entries()) compare(alone[i]!, result, now)
+      })
     }
-    await orError(now, plain.tokens.length, async () => {
-      const together = await generateBatch(model, texts, { ...drafting, width: textsOfBatch - 1 }).result
-      await turn()
-      for (const [i, result] of together.entries()) compare(alone[i]!, result, now)
-    })
   }
 
   /** What fails instead of giving a text is a difference too, in as many tokens as there should have been. */

@@ -6,7 +6,10 @@ import { parseSkipEntry, skipFormat } from '../model/skip-file.ts'
 import type { SkipCosts, SkipPrior } from '../model/skip-prior.ts'
 import type { Attainable } from './speculate.ts'
 
-/** The costs of this run, and what is known from others of other backends, types and numbers of threads. */
+/**
+ * The costs of this run, and what is known from others of other backends, types and numbers of threads. How far drafts hold
+ * depends little on these, and on the texts: survival is the mean over the runs, of which this one replaces its own kind.
+ */
 export function mergedPrior(known: SkipPrior | undefined, model: Model, { costs, survival }: Attainable): SkipPrior {
   const { backend, summary } = model
   const here: SkipCosts = {
@@ -14,12 +17,15 @@ export function mergedPrior(known: SkipPrior | undefined, model: Model, { costs,
     dtype: summary.dtype,
     threads: backend.capabilities.threads,
     draft: rounded(costs.draft),
-    verify: costs.verify.map(rounded),
+    verify: nonDecreasing(costs.verify).map(rounded),
+    prefix: rounded(Math.min(costs.prefixShare, mostPrefix)),
   }
   const others = (known?.costs ?? []).filter(
     (of) => of.backend !== here.backend || of.dtype !== here.dtype || of.threads !== here.threads,
   )
-  return { costs: [...others, here], survival: survival.map(rounded) }
+  const { survival: before = [] } = others.length > 0 ? (known ?? {}) : {}
+  const mean = meanSurvival({ shares: before, weight: others.length }, { shares: survival, weight: 1 })
+  return { costs: [...others, here], survival: mean.map(rounded) }
 }
 
 /** A skip file's text with the entry of a model replaced: `content` is what the file holds, if there is one. */
@@ -34,6 +40,44 @@ export function skipFileWith(
   const prior = mergedPrior(same, model, attainable)
   const entry = { ...Object(before), attention: skip.attention, mlp: skip.mlp, ...prior }
   return `${JSON.stringify({ format: skipFormat, ...entries, [model.name]: entry }, null, 2)}\n`
+}
+
+/** The part of a pass that is not done again is never all of it. */
+const mostPrefix = 0.99
+
+/**
+ * The non-decreasing figures nearest to these in squares, by pooling those that fall (Ayer et al. 1955): a pass of more rows
+ * takes no less. The first, 1, is what the others are over, and stays.
+ */
+function nonDecreasing([one = 1, ...more]: readonly number[]): number[] {
+  const pools: { mean: number; count: number }[] = []
+  for (const figure of more) {
+    let pool = { mean: figure, count: 1 }
+    while (pools.length > 0 && pools.at(-1)!.mean > pool.mean) {
+      const { mean, count } = pools.pop()!
+      pool = { mean: (mean * count + pool.mean * pool.count) / (count + pool.count), count: count + pool.count }
+    }
+    pools.push(pool)
+  }
+  return [one, ...pools.flatMap(({ mean, count }) => new Array<number>(count).fill(Math.max(one, mean)))]
+}
+
+interface WeightedSurvival {
+  readonly shares: readonly number[]
+  readonly weight: number
+}
+
+/** The mean of two: deeper than the shorter one goes, by the chances of the longer from one depth to the next. */
+function meanSurvival(a: WeightedSurvival, b: WeightedSurvival): number[] {
+  const [longer, shorter] = a.shares.length >= b.shares.length ? [a, b] : [b, a]
+  const means: number[] = []
+  for (const [at, share] of longer.shares.entries()) {
+    const other = shorter.shares[at]
+    const before = longer.shares[at - 1] ?? 1
+    if (other === undefined) means.push(before > 0 ? (means[at - 1] ?? 1) * (share / before) : 0)
+    else means.push((share * longer.weight + other * shorter.weight) / (longer.weight + shorter.weight))
+  }
+  return means
 }
 
 /** Four digits after the point say all that a measurement knows. */

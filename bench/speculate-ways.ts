@@ -1,5 +1,6 @@
 // The ways to draft that are compared with plain decoding, and what of them can be switched off, as data.
 
+import { adaptive, adaptiveState } from '../decode/draft-length/adaptive.ts'
 import type { GenerateOptions } from '../decode/options.ts'
 import type { Model } from '../model/load-model.ts'
 
@@ -23,11 +24,11 @@ export const drafts: Readonly<Record<string, (model: Model) => GenerateOptions |
   auto: () => ({ draft: 'auto' }),
 }
 
-/** Policies by name, beside fixed lengths. */
-export const policies: Readonly<Record<string, GenerateOptions['draftLength']>> = {
-  threshold: 'threshold',
-  adaptive: 'adaptive',
-  'cost-model': 'cost-model',
+/** Policies by name, beside fixed lengths: one for all prompts of a way, so that what feedback learns is carried on. */
+export const policies: Readonly<Record<string, () => GenerateOptions['draftLength']>> = {
+  threshold: () => 'threshold',
+  adaptive: () => adaptive({ state: adaptiveState() }),
+  'cost-model': () => 'cost-model',
 }
 
 /** What makes drafting cheaper and can be left out, so that its gain is measured. */
@@ -49,6 +50,6 @@ export const savings: readonly Saving[] = [
 /** A way to draft of this model by names of the two lists above, or a fixed length by its number. */
 export function wayOf(model: Model, { draft, draftLength }: { draft: string; draftLength: string }): Way | undefined {
   const options = drafts[draft]?.(model)
-  const length = policies[draftLength] ?? Number(draftLength)
+  const length = policies[draftLength]?.() ?? Number(draftLength)
   return options && { draft, draftLength, options: { ...options, draftLength: length } }
 }

@@ -54,7 +54,7 @@ Examples:
 async function run(options: Options): Promise<number> {
   await using model = await interruptible((signal) => loadWithProgress(options, signal))
   const { system, template, maxNewTokens } = options
-  const settings = { ...(await readSampling(options)), maxNewTokens }
+  const settings = { ...(await readSampling(options, model)), maxNewTokens }
   planSampling(settings, model.config.vocabSize) // what is out of range ends the chat before it begins
   const conversation = createConversation(model, { system, template, settings })
   const { stdin: input, stdout: output } = process

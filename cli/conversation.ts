@@ -1,5 +1,6 @@
 // A conversation with a model: what was said so far, and the cache that holds it from turn to turn.
 
+import { adaptive, adaptiveState } from '../decode/draft-length/adaptive.ts'
 import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
 import type { GenerateOptions } from '../decode/options.ts'
@@ -43,6 +44,8 @@ export function createConversation(model: Model, { system, template, settings }:
   const { maxPositionEmbeddings: context } = model.config
   const first: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
   const sequence = model.createSequence()
+  // What the feedback learns in a turn holds in the next.
+  const carried = settings.draftLength === 'adaptive' ? { draftLength: adaptive({ state: adaptiveState() }) } : {}
   let messages: readonly ChatMessage[] = first
 
   return {
@@ -56,7 +59,7 @@ export function createConversation(model: Model, { system, template, settings }:
         const size = `the conversation has ${ids.length} tokens with this message, which is not kept`
         throw new ArgumentError(`${size}; the model's context holds ${context}: /reset begins anew`)
       }
-      const result = await show(generate(model, ids, { ...settings, sequence, signal }))
+      const result = await show(generate(model, ids, { ...settings, ...carried, sequence, signal }))
       if (result.text !== '') messages = [...asked, { role: 'assistant', content: result.text }]
       return result
     },

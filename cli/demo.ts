@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
+import type { RoundTrace } from '../decode/stats.ts'
 import { ArgumentError } from '../engine/errors.ts'
 import type { Model } from '../model/load-model.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
@@ -29,7 +30,7 @@ export function demoCommand(): Command {
   return addModelOptions(new Command('demo'))
     .description('tell one story twice, plainly and self-speculatively, and compare (what runs without a command)')
     .option('--prompt <text>', 'how the story begins', 'Once upon a time, there was a little girl named Mia. She loved')
-    .addOption(draftLengthOption({ unsaid: 'threshold' }))
+    .addOption(draftLengthOption({ unsaid: 'cost-model' }))
     .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 160)
     .option('--json', 'one JSON object on standard output instead of the stories')
     .addHelpText(
@@ -51,7 +52,7 @@ async function run(options: Options, signal: AbortSignal): Promise<number> {
     const lack = model.skip ? 'a tokenizer' : 'a skip set'
     throw new ArgumentError(`${model.name} came without ${lack}, which the demo needs; see: drafthorse generate --help`)
   }
-  const { prompt, maxNewTokens, draftLength = 'threshold', json } = options
+  const { prompt, maxNewTokens, draftLength = 'cost-model', json } = options
   const quiet = json === true
   const say = (text: string): void => void (quiet || process.stdout.write(text))
   const paint = paintFor(process.stdout)
@@ -63,11 +64,12 @@ async function run(options: Options, signal: AbortSignal): Promise<number> {
   const marked =
     process.stdout.isTTY && !process.env['NO_COLOR'] ? ` ${paint.accepted('Green')} tokens were drafted.` : ''
   say(
-    `\n${paint.bold('Self-speculative decoding')}: the model drafts with sublayers skipped, then checks itself.${marked}\n\n`,
+    `\n${paint.bold('Self-speculative decoding')}: the model drafts with sublayers skipped${draftLength === 'cost-model' ? ' where that pays' : ''}, then checks itself.${marked}\n\n`,
   )
+  const rounds: RoundTrace[] = []
   const speculative = await tell(model, prompt, {
     quiet,
-    settings: { draft: 'skip', draftLength: draftLength, maxNewTokens, signal },
+    settings: { draft: 'skip', draftLength, maxNewTokens, signal, onRound: (round) => rounds.push(round) },
   })
   if (speculative.finishReason === 'aborted') return interruptedExit
 
@@ -78,7 +80,7 @@ async function run(options: Options, signal: AbortSignal): Promise<number> {
     const report = { format: 'drafthorse/demo@1', model: name, backend: backend.name, running, prompt, ...comparison }
     process.stdout.write(`${JSON.stringify({ ...report, plain, speculative })}\n`)
   } else {
-    say(`\n${comparisonTable(plain, speculative)}\n\n${verdict(model, plain, speculative)}\n`)
+    say(`\n${comparisonTable(plain, speculative)}\n\n${verdict(model, { plain, speculative, rounds, draftLength })}\n`)
   }
   return comparison.identical ? 0 : 1
 }
@@ -155,21 +157,44 @@ function comparisonTable(plain: GenerationResult, speculative: GenerationResult)
 }
 
 /** Says which way was faster, and why, from what was measured. */
-function verdict({ backend }: Model, plain: GenerationResult, speculative: GenerationResult): string {
+export function verdict(
+  { backend }: Pick<Model, 'backend'>,
+  told: {
+    readonly plain: GenerationResult
+    readonly speculative: GenerationResult
+    readonly rounds: readonly RoundTrace[]
+    readonly draftLength: DraftLengthOption
+  },
+): string {
+  const { plain, speculative, rounds, draftLength } = told
   const speedup = Number(compare(plain, speculative).speedup.toFixed(2)) // as shown
-  const perPass = ({ stats }: GenerationResult): number => stats.milliseconds.verify / stats.rounds
-  const pass = (perPass(speculative) / perPass(plain)).toFixed(1)
-  const perToken = (speculative.stats.newTokens / speculative.stats.rounds).toFixed(1)
-  const most = Math.max(...speculative.stats.acceptedByRound.keys())
+  const inAll = `In all: ${speedup.toFixed(2)} times the speed of plain decoding.`
+  const checks = rounds.filter(({ drafted }) => drafted.length > 0)
+  const wasMeasured = draftLength === 'cost-model'
+  if (checks.length === 0) {
+    const why = ['Nothing was drafted, so every pass was a plain one.', inAll]
+    if (wasMeasured)
+      why.push('Drafts are as long as pays by what passes take here; --draft-length 4 drafts in any case.')
+    return why.join('\n')
+  }
+  const sum = (of: (round: RoundTrace) => number): number => checks.reduce((total, round) => total + of(round), 0)
+  const plainPass = plain.stats.milliseconds.verify / plain.stats.rounds
+  const pass = (sum(({ milliseconds }) => milliseconds.verify) / checks.length / plainPass).toFixed(1)
+  const tokens = sum((round) => round.tokens.length)
+  const most = Math.max(...checks.map((round) => round.tokens.length))
+  const gave = `took ${pass} times as long as a plain pass and gave ${(tokens / checks.length).toFixed(1)} tokens, ${most} at most;`
   const lines = [
-    `A pass that checks drafts took ${pass} times as long as a plain pass and gave ${perToken} tokens, ${most + 1} at most;`,
-    `drafting comes on top. In all: ${speedup.toFixed(2)} times the speed of plain decoding.`,
+    checks.length === rounds.length
+      ? `A pass that checks drafts ${gave}`
+      : `${checks.length} of ${rounds.length} passes checked drafts. Such a pass ${gave}`,
+    `drafting comes on top. ${inAll}`,
   ]
-  if (speedup < 1) {
+  const plainToken = plain.stats.milliseconds.decode / plain.tokens.length
+  if (speedup < 1 && sum(({ milliseconds }) => milliseconds.round) / tokens > plainToken) {
     lines.push(
-      `That is a slowdown: on the ${backend.name} backend (${backend.capabilities.device}) a row costs nearly as much`,
-      'among others as alone. The gain is where reading the weights takes the time, for the rows of a pass share it: with a',
-      'model too large for the cache, or on another backend.',
+      `That is a slowdown: on the ${backend.name} backend (${backend.capabilities.device}) drafting and checking took longer than`,
+      'the tokens that came of it take plainly. The gain is where reading the weights takes the time, for the rows of a pass',
+      'share it: with a model too large for the cache, or on another backend.',
     )
   }
   return lines.join('\n')

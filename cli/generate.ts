@@ -12,6 +12,7 @@ import { parseJson } from '../model/load/json.ts'
 import type { Model } from '../model/load-model.ts'
 import { ownPrior, saveSkip } from '../model/skip-cache.ts'
 import { parseSkipEntry, type SkipEntry } from '../model/skip-file.ts'
+import type { SkipOptions } from './idle-options.ts'
 import { interruptedExit, interruptible } from './interrupt.ts'
 import { addModelOptions, loadWithProgress, type ModelOptions, numberList, wholeNumber } from './model-options.ts'
 import { printStats, printStream } from './print-stream.ts'
@@ -19,12 +20,8 @@ import { addSamplingOptions, readSampling, type SamplingOptions } from './sampli
 import { describeSkip } from './summary.ts'
 import { openTrace, type Trace } from './trace.ts'
 
-interface Options extends ModelOptions, SamplingOptions {
+interface Options extends ModelOptions, SamplingOptions, SkipOptions {
   readonly promptIds?: number[]
-  readonly skip?: string
-  readonly skipAttention?: number[]
-  readonly skipMlp?: number[]
-  readonly saveSkip?: true
   readonly maxNewTokens: number
   readonly stop?: string[]
   readonly ignoreEos?: true
@@ -82,7 +79,7 @@ async function run(prompt: string | undefined, options: Options, signal: AbortSi
   const given = await readSkip(model, options)
   if (options.saveSkip) await keepSkip(model, given)
   const settings: GenerateOptions = {
-    ...(await readSampling(options)),
+    ...(await readSampling(options, model)),
     maxNewTokens: options.maxNewTokens,
     skip: given?.skip,
     skipPrior: given?.prior,

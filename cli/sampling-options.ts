@@ -2,8 +2,9 @@
 
 import type { Command } from 'commander'
 import type { GenerateOptions } from '../decode/options.ts'
+import type { SkipSet } from '../model/skip.ts'
 import { addDraftOptions, type DraftOptions, readDrafting } from './draft-options.ts'
-import { idleOptions } from './idle-options.ts'
+import { idleOptions, looseSeed, type SkipOptions } from './idle-options.ts'
 import { decimal, wholeNumber } from './model-options.ts'
 
 export interface SamplingOptions extends DraftOptions {
@@ -22,16 +23,30 @@ export function addSamplingOptions(command: Command): Command {
     .option('--top-p <p>', 'sample among the fewest tokens that have this probability together', decimal)
     .option('--min-p <p>', 'sample among tokens at least this many times as likely as the likeliest', decimal)
     .option('--repetition-penalty <x>', 'above 1, tokens that the text has already are less likely', decimal)
-    .option('--seed <n>', 'the same seed gives the same text, drafting or not (default: any)', wholeNumber(0))
+    .option(
+      '--seed <n>',
+      'the same seed gives the same text, drafting or not; under --accept rejection, the same where --draft-length is the same number (default: any)',
+      wholeNumber(0),
+    )
 }
 
 /**
- * What `generate` takes of them. Options that do nothing beside the others are named on standard error. Throws
- * `ArgumentError` and `NotFoundError` for a draft vocabulary that cannot be read.
+ * What `generate` takes of them, for a model that has a skip set or not. Options that do nothing beside the others, and a seed
+ * that does not settle the text, are named on standard error. Throws `ArgumentError` and `NotFoundError` for a draft
+ * vocabulary that cannot be read.
  */
-export async function readSampling(options: SamplingOptions): Promise<GenerateOptions> {
+export async function readSampling(
+  options: SamplingOptions & SkipOptions,
+  model: { readonly skip?: SkipSet | undefined },
+): Promise<GenerateOptions> {
   const { temperature, topK, topP, minP, repetitionPenalty, seed } = options
   const drafting = await readDrafting(options)
-  for (const line of idleOptions(options)) process.stderr.write(`${line}\n`)
+  const has = {
+    /** Looked for where it matters only: a file that holds it may be damaged. */
+    get hasSet() {
+      return model.skip !== undefined
+    },
+  }
+  for (const line of [...idleOptions(options, has), ...looseSeed(options, has)]) process.stderr.write(`${line}\n`)
   return { ...drafting, temperature, topK, topP, minP, repetitionPenalty, seed }
 }

@@ -10,7 +10,6 @@ import { type DraftPlan, planDraft } from './draft-options.ts'
 import type { FinishReason, GenerationEvent, GenerationResult } from './events.ts'
 import { createLane, type Drafting, type TextLane } from './lane.ts'
 import { type GenerateOptions, type LanePlan, planLane, type TextOptions } from './options.ts'
-import { prefill } from './prefill.ts'
 import { decodeRound } from './speculative.ts'
 import { createStream, type Run, type Stream } from './stream.ts'
 
@@ -18,7 +17,7 @@ import { createStream, type Run, type Stream } from './stream.ts'
 export type BatchPrompt = string | readonly number[] | ({ readonly prompt: string | readonly number[] } & TextOptions)
 
 export interface BatchOptions extends Omit<GenerateOptions, 'sequence' | 'onRound'> {
-  /** Texts to make of each prompt, whose rows they share. Default 1. */
+  /** Texts to make of each prompt, whose rows they share; what these took is the first one's. Default 1. */
   readonly samples?: number | undefined
   /** Texts in the making at once, at most: when one ends, the next begins. Default 8. */
   readonly width?: number | undefined
@@ -93,15 +92,12 @@ function prepare(model: Model, plan: BatchPlan): Run<BatchEvent, readonly Genera
 
   /** Begins a text; the first of a prompt's samples caches its rows for all. */
   async function begin(
-    lane: TextLane,
-    index: number,
+    { index, lane }: Running,
     { turn, drafting }: { turn: Turn; drafting: Drafting },
   ): Promise<void> {
-    const { ids } = plan.lanes[index]!
     if (samples > 1 && index % samples === 0) {
       parent?.dispose()
       parent = model.createSequence()
-      await prefill(model, parent, { ids, turn, onPass() {} })
     }
     await lane.begin(drafting, { turn, parent })
   }
@@ -120,9 +116,9 @@ function prepare(model: Model, plan: BatchPlan): Run<BatchEvent, readonly Genera
     let next = 0
     while (next < plan.lanes.length || running.length > 0) {
       while (running.length < width && next < plan.lanes.length) {
-        const text = { index: next, lane: createLane(model, plan.lanes[next]!) }
+        const text = { index: next, lane: createLane(model, plan.lanes[next++]!) }
         running.push(text)
-        await begin(text.lane, next++, { turn, drafting })
+        await begin(text, { turn, drafting })
         if (!text.lane.hasRoom) yield end(text, 'context')
       }
       if (running.length === 0) continue

@@ -25,9 +25,9 @@ export interface DraftOptions {
    */
   readonly draft?: 'none' | 'skip' | 'lookup' | 'cascade' | 'auto' | Draft | undefined
   /**
-   * A number of tokens; `'threshold'`: as long as the draft is sure of itself; `'adaptive'`: by a threshold that follows the
-   * rate of acceptance, as in the paper; `'cost-model'`, the default: what gives the most tokens in a time, by what passes
-   * cost here; or a policy.
+   * A number of tokens, of which a guess has 64 at most; `'threshold'`: as long as the draft is sure of itself; `'adaptive'`:
+   * by a threshold that follows the rate of acceptance, as in the paper; `'cost-model'`, the default: what gives the most
+   * tokens in a time, by what passes cost here; or a policy.
    */
   readonly draftLength?: number | 'threshold' | 'adaptive' | 'cost-model' | DraftLength | undefined
   /** The sublayers that `'skip'` leaves out. Default: the model's own set. */
@@ -94,7 +94,15 @@ const draftNames: readonly unknown[] = ['none', 'skip', 'lookup', 'cascade', 'au
 function expectDraft(draft: unknown): void {
   if (draftNames.includes(draft)) return
   const own: { start?: unknown; parts?: unknown } = typeof draft === 'object' && draft ? draft : {}
-  if (typeof own.start === 'function' || (Array.isArray(own.parts) && own.parts.length > 0)) return
+  if (typeof own.start === 'function') return
+  if (Array.isArray(own.parts) && own.parts.length > 0) {
+    const parts: readonly ({ start?: unknown } | null | undefined)[] = own.parts
+    const at = parts.findIndex((part) => typeof part?.start !== 'function')
+    if (at < 0) return
+    throw new ArgumentError(
+      `part ${at} of the draft has no method "start"; cascade(...drafts) makes one list of any drafts`,
+    )
+  }
   const names = draftNames.map((name) => `"${name}"`).join(', ')
   throw new ArgumentError(`draft is "${String(draft)}", expected ${names} or a Draft`)
 }

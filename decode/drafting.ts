@@ -5,6 +5,7 @@ import { ArgumentError } from '../engine/errors.ts'
 import type { Turn } from '../engine/turn.ts'
 import { truncate } from '../model/cache.ts'
 import type { Llama } from '../model/llama.ts'
+import { checkedProposal } from './draft/checked.ts'
 import type { DraftRound, Proposal, ProposeSession, SingleDraft } from './draft/draft.ts'
 import type { DraftLimit } from './draft-length/draft-length.ts'
 import type { Lane } from './speculative.ts'
@@ -96,22 +97,22 @@ async function proposeAll(
   const rounds = group.map(({ round }, i): DraftRound => {
     const { goesOn } = round
     if (!goesOn) return round
-    const heard = (confidence: number): boolean => {
+    const heard = (given: number): boolean => {
+      const confidence = checkedConfidence(draft, given)
       confidences[i]!.push(confidence)
       return goesOn(confidence)
     }
     return { ...round, goesOn: heard }
   })
   const together = await draft.together?.(model, rounds)
-  if (together && together.length !== group.length) {
-    throw new ArgumentError(`the draft proposed for ${together.length} sequences, not for ${group.length}`)
+  if (draft.together && together?.length !== group.length) {
+    const count = together?.length ?? 'no'
+    throw new ArgumentError(`the draft "${draft.name}" proposed for ${count} sequences, not for ${group.length}`)
   }
   const drafted = new Map<number, LaneDraft>()
   for (const [i, { at, asked, session, round }] of group.entries()) {
-    const proposal = together ? together[i]! : await session.propose(rounds[i]!)
-    if (proposal.tokens.length > round.limit) {
-      throw new ArgumentError(`the draft proposed ${proposal.tokens.length} tokens, not ${round.limit} at most`)
-    }
+    const given = together ? together[i] : await session.propose(rounds[i]!)
+    const proposal = checkedProposal(given, { draft: draft.name, limit: round.limit, model })
     drafted.set(at, {
       draft: draft.name,
       kind: asked.kind,
@@ -121,4 +122,15 @@ async function proposeAll(
     })
   }
   return drafted
+}
+
+/**
+ * What a policy hears, 0 to 1: rounding may lift it a little above 1, and where the draft's logits are not numbers it is sure of
+ * nothing, for which the model's own text need not end. Throws {@link ArgumentError} for what is no number at all.
+ */
+function checkedConfidence({ name }: SingleDraft, confidence: unknown): number {
+  if (typeof confidence !== 'number') {
+    throw new ArgumentError(`the draft "${name}" told goesOn ${String(confidence)}, expected a probability, 0 to 1`)
+  }
+  return Number.isNaN(confidence) ? 0 : Math.min(1, Math.max(0, confidence))
 }

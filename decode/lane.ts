@@ -2,9 +2,10 @@
 
 import { ArgumentError } from '../engine/errors.ts'
 import type { Turn } from '../engine/turn.ts'
-import { commit, reusePrefix, type Sequence, truncate } from '../model/cache.ts'
+import { commit, expectLive, reusePrefix, type Sequence, truncate } from '../model/cache.ts'
 import type { Model } from '../model/load-model.ts'
 import type { Acceptance } from './accept/acceptance.ts'
+import { startDraft } from './draft/checked.ts'
 import type { DraftSession, Guess, SingleDraft } from './draft/draft.ts'
 import { guessScores } from './draft/guess-scores.ts'
 import { type DraftLength, type DraftLengthSession, nextLimit } from './draft-length/draft-length.ts'
@@ -20,8 +21,8 @@ import { textOutput } from './text-output.ts'
 export interface TextLane extends Lane {
   /**
    * Takes its sequence, starts its drafts, and caches the rows of the prompt that are not cached yet, but for the newest.
-   * Its sequence continues `parent`, where one is given. Throws {@link ArgumentError} for a sequence in use, and
-   * `AbortError`.
+   * Its sequence continues `parent`, where one is given. Throws {@link ArgumentError} for a sequence in use,
+   * `DisposedError` for one that was disposed, and `AbortError`.
    */
   begin(drafting: Drafting, options: { readonly turn: Turn; readonly parent?: Sequence | undefined }): Promise<void>
   /** Whether the context holds a new token at all. */
@@ -61,7 +62,7 @@ interface Begun extends Drafting {
 /** Sequences that a generation is working on. */
 const busy = new WeakSet<Sequence>()
 
-/** Tokens of a guess that are asked for at most: more than a policy allows in a round. */
+/** Tokens of a guess that are asked for at most, also where a policy allows more. */
 const longestGuess = 64
 
 /** Tokens of a guess that are scored where it is not verified: a score comes when as many have come. */
@@ -141,11 +142,12 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
     drafts: asked,
     hasRoom: most > 0,
 
+    // A pass that judges more rows is the same pass only by row invariance, and `rejection` draws what it is asked.
+    mayShowExit: model.backend.capabilities.rowInvariant === true && acceptance?.name !== 'rejection',
+
     exitToShow() {
       const { sources, lengths } = begun!
-      // A pass that judges more rows is the same pass only by row invariance, and `rejection` draws what it is asked.
-      const shows = model.backend.capabilities.rowInvariant === true && acceptance?.name !== 'rejection'
-      if (!shows || !lengths.wantsExit) return undefined
+      if (!lengths.wantsExit) return undefined
       for (const { draft, session } of sources) {
         const exit = 'propose' in session ? session.exit : undefined
         if (exit !== undefined && lengths.wantsExit(draft.name)) return { draft: draft.name, exit }
@@ -155,15 +157,19 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
 
     async begin(drafting, { turn, parent }) {
       const { drafts, clock } = drafting
-      const sequence = claim(model, plan.sequence, parent)
-      begun = { ...drafting, sequence, sources: [] }
-      begun = { ...begun, sources: drafts.map((draft) => ({ draft, session: draft.start(model) })) }
-      if (most === 0) return
-      acceptance = plan.accepting?.()
       const started = clock()
-      const work = { passes: 0, reused: reusePrefix(sequence, ids) }
+      const work = { passes: 0, reused: parent?.length ?? 0 }
+      const rows = { ids, turn, onPass: () => work.passes++ }
       try {
-        await prefill(model, sequence, { ids, turn, onPass: () => work.passes++ })
+        if (parent && most > 0) await prefill(model, parent, rows)
+        const sequence = claim(model, plan.sequence, parent)
+        begun = { ...drafting, sequence, sources: [] }
+        begun = { ...begun, sources: drafts.map((draft) => ({ draft, session: startDraft(draft, model) })) }
+        if (most === 0) return
+        acceptance = plan.accepting?.()
+        const reused = reusePrefix(sequence, ids)
+        if (!parent) work.reused = reused
+        await prefill(model, sequence, rows)
       } finally {
         stats.prefill({ ...work, ms: clock() - started })
       }
@@ -224,8 +230,12 @@ export function createLane(model: Model, plan: LanePlan): TextLane {
   }
 }
 
-/** The sequence that a text is written to: the caller's, or one of its own. Throws {@link ArgumentError} for one in use. */
+/**
+ * The sequence that a text is written to: the caller's, or one of its own. Throws {@link ArgumentError} for one in use, and
+ * `DisposedError` for one that was disposed.
+ */
 function claim(model: Model, given: Sequence | undefined, parent: Sequence | undefined): Sequence {
+  if (given) expectLive(given)
   if (given && busy.has(given)) {
     throw new ArgumentError('another generation is working on this sequence; let it end first')
   }

@@ -16,8 +16,10 @@ export interface TextOptions extends SamplingOptions {
   /** Default 200; `Infinity` for as many as the context holds. */
   readonly maxNewTokens?: number | undefined
   /**
-   * What sampling draws by: with the same seed the same tokens, whatever the draft, its length and the number of threads. Of
-   * no effect at temperature 0. Default: any; the statistics have it.
+   * What sampling draws by: with the same seed the same tokens, whatever the draft, its length and the number of threads. With
+   * `accept: 'rejection'` the tokens depend on what is drafted too: the same come with the same drafts of the same lengths,
+   * and need not with a `draftLength` that goes by the clock, as `'cost-model'` does. Of no effect at temperature 0. Default:
+   * any; the statistics have it.
    */
   readonly seed?: number | undefined
   /** Strings that end the text; it is returned without them. They need a tokenizer. */

@@ -16,6 +16,13 @@ export interface Noise {
   bits(token: number): number
   /** Standard Gumbel noise, finite: from -3.2 to 22.9. */
   gumbel(token: number): number
+  /** With these {@link bitsOf} gives the bits of a token, for loops over a vocabulary: as whole numbers of 32 bits. */
+  readonly keys: NoiseKeys
+}
+
+export interface NoiseKeys {
+  readonly first: number
+  readonly second: number
 }
 
 /** `seed` is a whole number of 53 bits at most, `position` the place in the whole sequence of the token that is drawn. */
@@ -23,11 +30,16 @@ export function noiseAt(seed: number, stream: number, position: number): Noise {
   const low = mix((seed >>> 0) ^ 0x243f6a88)
   const high = mix(Math.floor(seed / 2 ** 32) ^ low ^ 0x13198a2e)
   const a = mix(Math.imul(stream + 1, 0x9e3779b1) ^ high)
-  const first = mix(position ^ a)
+  const first = mix(position ^ a) | 0
   const second = mix(first ^ low ^ 0x03707344) ^ high
 
-  const bits = (token: number): number => mix(mix(token + first) ^ second)
-  return { bits, gumbel: (token) => gumbelOf(bits(token)) }
+  const bits = (token: number): number => bitsOf(token, first, second) >>> 0
+  return { bits, gumbel: (token) => gumbelOf(bits(token)), keys: { first, second } }
+}
+
+/** The random bits of a token, as a whole number with a sign. */
+export function bitsOf(token: number, first: number, second: number): number {
+  return mixed(mixed((token + first) | 0) ^ second)
 }
 
 /** Of the uniform `1 - (bits + 1/2) / 2^32`, which is neither 0 nor 1. */
@@ -42,8 +54,12 @@ export function uniformAt(seed: number, stream: number, position: number): numbe
 }
 
 /** Every bit of a 32-bit word depends on all bits of another (constants by Chris Wellons' search for the least bias). */
-function mix(x: number): number {
+function mixed(x: number): number {
   x = Math.imul(x ^ (x >>> 16), 0x7feb352d)
   x = Math.imul(x ^ (x >>> 15), 0x846ca68b)
-  return (x ^ (x >>> 16)) >>> 0
+  return x ^ (x >>> 16)
+}
+
+function mix(x: number): number {
+  return mixed(x) >>> 0
 }

@@ -5,7 +5,7 @@ import { ArgumentError, NumericError } from '../engine/errors.ts'
 import { expectOptions } from '../engine/options.ts'
 import { type Cut, type CutRoom, cutOf, isKept } from './cut.ts'
 import { exp } from './elementary.ts'
-import { gumbelOf, type Noise, noiseAt, streams } from './random.ts'
+import { bitsOf, gumbelOf, type Noise, noiseAt, streams } from './random.ts'
 
 export interface SamplingOptions {
   /** 0, the default, takes the most likely token; 1 samples as the model says. Above 0, at least 1e-200. */
@@ -90,11 +90,14 @@ export interface Sampler {
 /** Memory for one row of logits at a time, `[vocabSize]` each: what takes its turn with it may share it. */
 export interface SamplingRoom extends CutRoom {
   readonly scores: Float64Array
+  /** Zeros between uses. */
+  readonly marks: Uint8Array
 }
 
 export function createSamplingRoom(vocabSize: number): SamplingRoom {
   return {
     scores: new Float64Array(vocabSize),
+    marks: new Uint8Array(vocabSize),
     candidates: new Int32Array(vocabSize),
     values: new Float64Array(vocabSize),
   }
@@ -117,7 +120,7 @@ export function createSampler(
   let milliseconds = 0
 
   function choose(logits: ArrayLike<number>, history: readonly number[]): number {
-    const top = score(scores, logits, sampling, history)
+    const top = score(scores, logits, { sampling, history, room })
     if (sampling.temperature === 0) return top
     const noise = noiseAt(seed, streams.sample, history.length)
     return sample(scores, { top, cut: cutOf(scores, top, sampling, room), noise })
@@ -166,7 +169,7 @@ export function weigh(
   { sampling, history, room }: { sampling: Sampling; history: readonly number[]; room: SamplingRoom },
 ): number {
   const { scores } = room
-  const top = score(scores, logits, sampling, history)
+  const top = score(scores, logits, { sampling, history, room })
   out.fill(0)
   if (sampling.temperature === 0) {
     out[top] = 1
@@ -186,48 +189,68 @@ export function weigh(
 function score(
   scores: Float64Array,
   logits: ArrayLike<number>,
-  { temperature, repetitionPenalty, logitBias }: Sampling,
-  history: readonly number[],
+  { sampling, history, room }: { sampling: Sampling; history: readonly number[]; room: SamplingRoom },
 ): number {
+  const { temperature, repetitionPenalty, logitBias } = sampling
+  const inverse = temperature === 0 ? 1 : 1 / temperature
+  if (logitBias.length === 0 && repetitionPenalty === 1) return scale(scores, logits, inverse)
   scores.set(logits)
   for (const [id, bias] of logitBias) scores[id]! += bias
-  if (repetitionPenalty !== 1) {
-    for (const id of new Set(history)) {
-      scores[id] = scores[id]! < 0 ? scores[id]! * repetitionPenalty : scores[id]! / repetitionPenalty
-    }
-  }
-  const inverse = temperature === 0 ? 1 : 1 / temperature
-  let [top, largest, sum] = [0, Number.NEGATIVE_INFINITY, 0]
+  if (repetitionPenalty !== 1) penalize(scores, history, { repetitionPenalty, marks: room.marks })
+  return scale(scores, scores, inverse)
+}
+
+function scale(scores: Float64Array, logits: ArrayLike<number>, inverse: number): number {
+  let [top, largest] = [0, Number.NEGATIVE_INFINITY]
   for (let id = 0; id < scores.length; id++) {
-    const scaled = scores[id]! * inverse
+    const scaled = logits[id]! * inverse
     scores[id] = scaled
-    sum += scaled // NaN where one is
-    if (scaled > largest) {
-      largest = scaled
-      top = id
-    }
+    if (scaled <= largest) continue
+    if (Number.isNaN(scaled)) refuse(scaled, scores.length)
+    largest = scaled
+    top = id
   }
-  if (Number.isFinite(largest) && !Number.isNaN(sum)) return top
-  throw new NumericError(
-    `the largest of ${scores.length} logits is ${Number.isNaN(sum) ? Number.NaN : largest}; are the weights damaged, or all tokens banned?`,
-  )
+  if (!Number.isFinite(largest)) refuse(largest, scores.length)
+  return top
+}
+
+function refuse(largest: number, count: number): never {
+  throw new NumericError(`the largest of ${count} logits is ${largest}; are the weights damaged, or all tokens banned?`)
+}
+
+/** Each token of the history once. */
+function penalize(
+  scores: Float64Array,
+  history: readonly number[],
+  { repetitionPenalty, marks }: { repetitionPenalty: number; marks: Uint8Array },
+): void {
+  for (let i = 0; i < history.length; i++) {
+    const id = history[i]!
+    if (marks[id] !== 0) continue
+    marks[id] = 1
+    scores[id] = scores[id]! < 0 ? scores[id]! * repetitionPenalty : scores[id]! / repetitionPenalty
+  }
+  for (let i = 0; i < history.length; i++) marks[history[i]!] = 0
 }
 
 /** Gumbel noise is below this. */
 const mostNoise = 23
 
-/** Random bits with which noise can reach n and more times the logarithm of 2: it takes a uniform above 1 - 2^-n. */
-const bitsFor: Float64Array = Float64Array.from({ length: 34 }, (_, n) => 2 ** (32 - n))
-
 /** The largest score plus noise of those that the cut leaves. */
 function sample(scores: Float64Array, { top, cut, noise }: { top: number; cut: Cut; noise: Noise }): number {
+  const { first, second } = noise.keys
+  const least = cut.score
   let [best, highest] = [top, scores[top]! + noise.gumbel(top)]
   for (let id = 0; id < scores.length; id++) {
-    const missing = highest - scores[id]!
-    if (missing > mostNoise || !isKept(cut, scores[id]!, id)) continue
-    const bits = noise.bits(id)
-    if (missing > 0 && bits >= bitsFor[Math.floor(missing * Math.LOG2E)]!) continue
-    const sum = scores[id]! + gumbelOf(bits)
+    const score = scores[id]!
+    if (score < least) continue
+    const missing = highest - score
+    if (missing > mostNoise || !isKept(cut, score, id)) continue
+    // Noise reaches n times the logarithm of 2 only where its uniform is above 1 - 2^-n: where the first n bits are 0.
+    const zeros = (missing * Math.LOG2E) | 0
+    const bits = bitsOf(id, first, second)
+    if (zeros > 0 && bits >>> (32 - zeros) !== 0) continue
+    const sum = score + gumbelOf(bits >>> 0)
     if (sum > highest || (sum === highest && id < best)) {
       best = id
       highest = sum

@@ -2,6 +2,7 @@
 // would have chosen. By row invariance the pass gives each row what plain decoding would give it, bit for bit. A round that
 // drafts nothing is a step of plain decoding. Sequences of a batch share the passes of a round.
 
+import { NumericError } from '../engine/errors.ts'
 import type { Turn } from '../engine/turn.ts'
 import { type Sequence, truncate } from '../model/cache.ts'
 import type { Llama } from '../model/llama.ts'
@@ -20,7 +21,9 @@ export interface Lane {
   readonly acceptance: Acceptance | undefined
   /** The drafts to ask, one after the other until one has something. */
   drafts(lanes: number): Iterator<DraftAsked, void>
-  /** Asked where nothing was drafted: the early exit to show, if any. */
+  /** Whether a plain step may show an early exit for it. */
+  readonly mayShowExit: boolean
+  /** Asked of the first of the lanes, where nothing was drafted and all may show it: the early exit to show, if any. */
   exitToShow(): ExitShown | undefined
 }
 
@@ -63,7 +66,9 @@ export async function decodeRound(model: Llama, lanes: readonly Lane[], { turn, 
     const drafting = clock()
     await turn()
     for (const [i, { sequence }] of lanes.entries()) truncate(sequence, lengths[i]!)
-    const shown = drafts.some(({ proposal }) => proposal.tokens.length > 0) ? undefined : lanes[0]!.exitToShow()
+    const shows =
+      drafts.every(({ proposal }) => proposal.tokens.length === 0) && lanes.every((lane) => lane.mayShowExit)
+    const shown = shows ? lanes[0]!.exitToShow() : undefined
     const rows = await verify(
       model,
       lanes.map(({ sequence, history, acceptance }, i) => {
@@ -107,7 +112,13 @@ export async function decodeRound(model: Llama, lanes: readonly Lane[], { turn, 
   }
 }
 
-/** What an early exit would have proposed after the newest token. */
-function exitChoice({ likeliest, logits }: EarlyExit, { history, acceptance }: Lane): number {
-  return acceptance?.drafting ? acceptance.drafting.choose(logits(), history) : likeliest
+/** What an early exit would have proposed after the newest token; nothing where what it says is not numbers. */
+function exitChoice({ likeliest, logits }: EarlyExit, { history, acceptance }: Lane): number | undefined {
+  if (!acceptance?.drafting) return likeliest
+  try {
+    return acceptance.drafting.choose(logits(), history)
+  } catch (error) {
+    if (error instanceof NumericError) return undefined // plain decoding never asks for these
+    throw error
+  }
 }

@@ -44,9 +44,13 @@ export interface GenerationStats {
   readonly tokensPerSecond: number | undefined
   /** Over plain decoding. */
   readonly speedup: {
-    /** What the policy for the draft length expects from now on; undefined where it expects nothing in particular. */
+    /** What the policy for the draft length expected of the rounds so far, each before it was made; undefined where it does not. */
     readonly predicted?: number | undefined
-    /** By the median of the rounds that drafted nothing; undefined before there were three. */
+    /**
+     * By the median of the plain rounds, those in which no text of the batch drafted or showed an early exit; the first of a
+     * text does not count. Of a batch: over plain decoding of as many texts at once, in the rounds with a number of texts of
+     * which there were three plain ones. Undefined where there was none such.
+     */
     readonly measured?: number | undefined
   }
 }
@@ -110,7 +114,8 @@ export function recordStats(
   const drafts: Record<string, DraftStats> = {}
   const sum = { rounds: 0, draftPasses: 0, sublayersRun: 0, drafted: 0, accepted: 0 }
   const time = { draft: 0, verify: 0, sample: 0, decode: 0 }
-  const plainMs: number[] = []
+  /** By the number of texts that shared a round: what this one got and took, and its part of plain rounds. */
+  const byLanes = new Map<number, { tokens: number; ms: number; readonly plainMs: number[] }>()
 
   return {
     prefill(work) {
@@ -140,7 +145,13 @@ export function recordStats(
           drafted: before.drafted + drafted,
           accepted: before.accepted + accepted,
         }
-      } else if (round > 0) plainMs.push(milliseconds.round)
+      }
+      const lanes = report.lanes.length
+      const shared = byLanes.get(lanes) ?? { tokens: 0, ms: 0, plainMs: [] }
+      byLanes.set(lanes, shared)
+      shared.tokens += tokens.length
+      shared.ms += milliseconds.round
+      if (round > 0 && isPlain(report)) shared.plainMs.push(milliseconds.round)
       while (acceptedByRound.length <= accepted) acceptedByRound.push(0)
       acceptedByRound[accepted]!++
       const { rows } = report
@@ -148,8 +159,6 @@ export function recordStats(
       return { round, position, draft, kind, limit, ...work }
     },
     summary({ newTokens, predicted }) {
-      const measured =
-        plainMs.length >= 3 && newTokens > 0 ? (spread(plainMs).median * newTokens) / time.decode : undefined
       return {
         ...constant,
         reusedTokens: prefill.reused,
@@ -165,8 +174,23 @@ export function recordStats(
         drafts: { ...drafts },
         milliseconds: { prefill: prefill.ms, ...time },
         tokensPerSecond: newTokens > 0 && time.decode > 0 ? newTokens / (time.decode / 1000) : undefined,
-        speedup: { predicted, measured },
+        speedup: { predicted, measured: measuredSpeedup([...byLanes.values()]) },
       }
     },
   }
+}
+
+/** Whether a round cost what a step of plain decoding costs. */
+function isPlain({ lanes, draftPasses, showedExit }: Round): boolean {
+  return showedExit !== true && draftPasses === 0 && lanes.every(({ drafted }) => drafted === 0)
+}
+
+/** What the tokens would have taken by plain rounds, over what they took. */
+function measuredSpeedup(
+  all: readonly { readonly tokens: number; readonly ms: number; readonly plainMs: readonly number[] }[],
+): number | undefined {
+  const known = all.filter(({ plainMs }) => plainMs.length >= 3)
+  const ms = known.reduce((sum, rounds) => sum + rounds.ms, 0)
+  const plainly = known.reduce((sum, { tokens, plainMs }) => sum + tokens * spread(plainMs).median, 0)
+  return ms > 0 ? plainly / ms : undefined
 }

@@ -32,7 +32,8 @@ export interface Verification {
 }
 
 export interface EarlyExit {
-  readonly likeliest: number
+  /** Undefined where its logits are not numbers. */
+  readonly likeliest: number | undefined
   /** `[vocabSize]`, where logits were wanted. */
   logits(): Float32Array
 }
@@ -67,10 +68,14 @@ export async function verify(
   return lanes.map(({ sequence, tokens, prefix }, i) => {
     const start = first
     first += tokens.length
+    const isNumbers = (at: number): boolean => Number.isFinite(confidence![2 * at + 1])
     const check = (at: number): void => {
-      if (Number.isFinite(confidence![2 * (start + at) + 1])) return
+      if (isNumbers(start + at)) return
       const where = `after position ${sequence.length + at}`
       throw new NumericError(`the logits ${where} are not numbers; are the weights damaged?`)
+    }
+    const earlyAt = (at: number): EarlyExit => {
+      return { likeliest: isNumbers(at) ? likeliest![at] : undefined, logits: () => row(at) }
     }
     return {
       tokens: tokens.map((token) => (typeof token === 'number' ? token : read.shift()![0]!)),
@@ -82,8 +87,7 @@ export async function verify(
         check(at)
         return row(start + at)
       },
-      early:
-        exit === undefined ? undefined : { likeliest: likeliest![rows.count + i]!, logits: () => row(rows.count + i) },
+      early: exit === undefined ? undefined : earlyAt(rows.count + i),
       sublayersRun: tokens.length * model.sublayers - (prefix ? prefix.rows * prefix.to : 0),
     }
   })

@@ -101,7 +101,9 @@ async function main(): Promise<void> {
     `${identical ? 'identical' : 'DIFFERENT'} tokens: ${stats.newTokens};`,
     `tokens/s: ${plain.result.stats.tokensPerSecond?.toFixed(1)} plain, ${stats.tokensPerSecond?.toFixed(1)} self-speculative;`,
     `passes of the full model: ${plain.result.stats.rounds} and ${stats.rounds};`,
-    `drafts accepted: ${stats.acceptedTokens} of ${stats.draftedTokens}`,
+    stats.draftedTokens > 0
+      ? `drafts accepted: ${stats.acceptedTokens} of ${stats.draftedTokens}`
+      : 'nothing was drafted, which is not expected to pay here',
   ]
   const end = speculative.end + 0.5
   const lines = wrap([

@@ -84,6 +84,11 @@ function lifeOf(sequence: Sequence): Life {
   return life
 }
 
+/** Throws {@link DisposedError} for a sequence that was disposed, and {@link ArgumentError} for what is none. */
+export function expectLive(sequence: Sequence): void {
+  if (lifeOf(sequence).disposed) throw new DisposedError('the sequence was disposed; create another')
+}
+
 function rowsToShare(parent: Sequence, length = parent.tokens.length): number {
   if (lifeOf(parent).disposed) throw new DisposedError('the parent of a new sequence was disposed')
   const { tokens } = parent

@@ -16,6 +16,8 @@ export interface SkipCosts {
   readonly draft: number
   /** `verify[m - 1]`: a pass of the full model over m rows; the first is 1. */
   readonly verify: readonly number[]
+  /** The part of a plain pass below the first skipped sublayer, which drafting has done for verification. */
+  readonly prefix?: number
 }
 
 /** What a skip file's entry tells beside the set. */
@@ -58,7 +60,9 @@ export function draftCostsOn(
   const [nearest] = costs
     .filter((of) => of.backend === backend && of.dtype === dtype)
     .sort((a, b) => distance(a) - distance(b) || a.threads - b.threads)
-  return nearest && survival && { draft: nearest.draft, verify: nearest.verify, survival }
+  if (!nearest || !survival) return undefined
+  const { draft, verify, prefix } = nearest
+  return { draft, verify, ...(prefix !== undefined && { prefix }), survival }
 }
 
 function parseCosts(value: unknown, where: string): readonly SkipCosts[] {
@@ -66,13 +70,14 @@ function parseCosts(value: unknown, where: string): readonly SkipCosts[] {
   const seen = new Set<string>()
   return list.map((item, i) => {
     const inside = `${where}: "costs[${i}]"`
-    const { backend, dtype, threads, draft, verify } = asObject(item, inside)
+    const { backend, dtype, threads, draft, verify, prefix } = asObject(item, inside)
     const costs = {
       backend: word(backend, `${inside}: "backend"`),
       dtype: word(dtype, `${inside}: "dtype"`),
       threads: wholeThreads(threads, `${inside}: "threads"`),
       draft: positive(draft, `${inside}: "draft"`),
       verify: parseVerify(verify, `${inside}: "verify"`),
+      ...(prefix !== undefined && { prefix: part(prefix, `${inside}: "prefix"`) }),
     }
     const key = JSON.stringify([costs.backend, costs.dtype, costs.threads])
     if (seen.has(key)) {
@@ -121,6 +126,11 @@ function word(value: unknown, where: string): string {
 function wholeThreads(value: unknown, where: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= most.threads) return value
   throw new ModelFormatError(`${where} is ${describe(value)}; expected a whole number from 1 to ${most.threads}`)
+}
+
+function part(value: unknown, where: string): number {
+  if (typeof value === 'number' && value >= 0 && value < 1) return value
+  throw new ModelFormatError(`${where} is ${describe(value)}; expected a part of a pass, from 0 to below 1`)
 }
 
 function positive(value: unknown, where: string): number {

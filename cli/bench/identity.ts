@@ -22,7 +22,7 @@ interface Options {
   readonly draftLengths?: string[]
   readonly samplings?: string[]
   readonly promptLengths?: string[]
-  readonly batches: 'with' | 'only' | 'without'
+  readonly batches: 'with' | 'only' | 'samples' | 'without'
   readonly tokens: number
   readonly maxNewTokens: number
   readonly seed: number
@@ -41,7 +41,12 @@ export function identityCommand(): Command {
   return new Command('identity')
     .description('drafting changes no token: texts of every draft beside those of plain decoding')
     .option('--model <names...>', 'stories (embedded), paths of models, or names of pulled ones', ['stories'])
-    .option('--backends <list>', 'backends, names or modules of your own', nameList, ['reference', 'wasm'])
+    .option(
+      '--backends <list>',
+      'backends, names or modules of your own; where a package of TensorFlow.js is installed also tfjs:tensorflow, tfjs:wasm or tfjs:cpu, with --dtypes f32',
+      nameList,
+      ['reference', 'wasm'],
+    )
     .option('--threads <list>', 'numbers of threads of the wasm backend', numberList, [1, 2, 3])
     .addOption(listOf('--dtypes', 'types in which matrices run, where a backend runs them', dtypes).default(dtypes))
     .addOption(listOf('--drafts', 'ways to draft (default: all)', Object.keys(drafts)))
@@ -49,8 +54,11 @@ export function identityCommand(): Command {
     .addOption(listOf('--samplings', 'ways to choose tokens (default: all)', Object.keys(samplings)))
     .addOption(listOf('--prompt-lengths', 'prompts by their lengths (default: all)', Object.keys(prompts)))
     .addOption(
-      new Option('--batches <how>', 'several texts at once: beside single ones, alone, or not at all')
-        .choices(['with', 'only', 'without'])
+      new Option(
+        '--batches <how>',
+        'several texts at once: beside single ones; alone, of several prompts (only) or samples of one; or not at all',
+      )
+        .choices(['with', 'only', 'samples', 'without'])
         .default('with'),
     )
     .option('--tokens <n>', 'tokens to compare; whatever it is, all parts get their share', wholeNumber(1), longRun)
@@ -64,7 +72,7 @@ Exit code 1 where a text differs, and where in ${longRun} tokens or more no veri
 
 Examples:
   $ drafthorse bench identity --tokens 5000
-  $ drafthorse bench identity --backends reference,wasm,tfjs:tensorflow
+  $ drafthorse bench identity --backends reference,wasm,tfjs:tensorflow   # with npm install @tensorflow/tfjs-node
   $ drafthorse bench identity --backends wasm --threads 2 --dtypes q8_0 --drafts own-set --draft-lengths 4 --tokens 1000`,
     )
     .action(async (options: Options) => {
@@ -138,7 +146,12 @@ function describe(result: IdentityReport, { never, given }: Told): string {
   ].join('\n')
 }
 
-const words: Readonly<Record<string, string>> = { draftLength: 'draft length', dtype: 'type', batch: 'texts at once' }
+const words: Readonly<Record<string, string>> = {
+  draftLength: 'draft length',
+  dtype: 'type',
+  batch: 'texts at once',
+  samples: 'of one prompt',
+}
 
 function describeDifference(difference: Difference): string {
   switch (difference.what) {
@@ -168,7 +181,7 @@ function repeat(
     ...(at.draft !== 'none' && { '--drafts': at.draft, '--draft-lengths': at.draftLength }),
     '--samplings': at.sampling,
     '--prompt-lengths': at.prompt,
-    '--batches': at.batch > 1 ? 'only' : 'without',
+    '--batches': at.batch === 1 ? 'without' : at.samples > 1 ? 'samples' : 'only',
     '--seed': at.seed,
     '--max-new-tokens': maxNewTokens,
     '--tokens': 1,

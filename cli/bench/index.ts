@@ -7,6 +7,7 @@ import { limitsCommand } from './limits.ts'
 import { opsCommand } from './ops.ts'
 import { payoffCommand } from './payoff.ts'
 import { peersCommand } from './peers.ts'
+import { samplingCommand } from './sampling.ts'
 import { speculateCommand } from './speculate.ts'
 
 export function benchCommand(): Command {
@@ -17,6 +18,7 @@ export function benchCommand(): Command {
     .addCommand(identityCommand())
     .addCommand(payoffCommand())
     .addCommand(opsCommand())
+    .addCommand(samplingCommand())
     .addCommand(limitsCommand())
     .addCommand(peersCommand())
 }

@@ -9,13 +9,13 @@ import type {
   DraftLengthSession,
   DraftLengthStart,
   DraftLimit,
-  LaneReport,
   RoundReport,
 } from './draft-length.ts'
-import { type LedgerState, ledger } from './ledger.ts'
+import { expectedTokens, goesOnWhileItPays } from './early-end.ts'
+import { type Attempts, type LedgerState, ledger } from './ledger.ts'
 import type { Yield } from './pace.ts'
 import { roundTimes, timedRound } from './round-times.ts'
-import { type Source, source } from './source.ts'
+import { isPromising, type Source, source } from './source.ts'
 
 export interface CostModelOptions {
   /** Tokens of a round at most. Default 12. */
@@ -38,6 +38,12 @@ export interface CostModelSession extends DraftLengthSession {
   predictedSpeedup(): number | undefined
 }
 
+interface Stakes {
+  readonly lanes: number
+  readonly of: Attempts
+  readonly over?: number
+}
+
 const none: DraftLimit = { most: 0 }
 const idle = { length: 0, speedup: 1, trying: false }
 
@@ -50,7 +56,7 @@ const neighbourEvery = 16
 const neighbours = [1, -1, 2, -2] as const
 /** Tokens of an attempt at most. */
 const attemptMost = 4
-/** Rounds after which it is known what those of a draft take, and how sure it may be of itself. */
+/** Rounds after which it is known how sure a draft may be of itself. */
 const manyRounds = 8
 /** What was seen before a draft lay idle counts for so many rounds when it is tried again. */
 const oldWeight = 3
@@ -74,10 +80,11 @@ const oldAfter = 8
  *
  * Attempts: a draft that does not pay is tried again after 8 rounds, 16, .., 256, each time that it did not; where it did, at
  * once. What was seen of it before counts for little then, so that a change for the better shows in a few attempts. An early
- * exit needs no attempt: eight plain steps show what it would have proposed.
+ * exit is tried only after eight plain steps, made anyway, have shown what it would have proposed, if that is good.
  *
  * Ledger: drafting pauses while the time lost against plain decoding is more than 2 % of what plain decoding would have
- * taken, and one round; attempts may lose 1 %, and one plain round. A round that took over twice as long as such rounds do is
+ * taken, and one round; attempts may lose 1 %, and one plain round, against what was made but for them; those at guesses by
+ * themselves. A round that took over twice as long as such rounds do is
  * counted as one of them: what happened would have happened to plain decoding.
  *
  * Whether to draft at all rests on what recent rounds brought for their time, with R(k) for those that are missing.
@@ -102,14 +109,16 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
   const books = ledger()
   const sources = new Map<string, Source>()
   /** Lengths settled for this round: all sequences of a batch get the same. */
-  const settled = new Map<string, { length: number; speedup: number; trying: boolean }>()
+  const settled = new Map<string, typeof idle>()
   const expected = { tokens: 0, ratio: 0 }
+  /** Tokens in the time of a plain round that a guess would have given, which stepped back in this round for an attempt. */
+  let instead = 1
 
   function sourceOf(draft: string): Source {
     const known = sources.get(draft)
     if (known) return known
     const ofPrior = draft === 'skip' ? prior : undefined
-    const fresh = source({ survival: ofPrior?.survival, wait: ofPrior ? priorWait : 0 })
+    const fresh = source({ survival: ofPrior?.survival, wait: ofPrior ? priorWait : 0, runs: ofPrior !== undefined })
     sources.set(draft, fresh)
     return fresh
   }
@@ -131,37 +140,51 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
     return Math.max(1, ...speedups)
   }
 
-  /** Whether a draft that is never asked, because those before it have a guess each time, is to be asked once. */
-  function isOwedTurn(draft: string, lanes: number): boolean {
+  /**
+   * Whether an attempt is due at a draft that is asked after a guess of this speed-up, which is to step back for it. It never
+   * does so that a plain step can show an early exit: these wait for steps that are plain anyway.
+   */
+  function isOwedTurn(draft: string, { lanes, speedup }: { lanes: number; speedup: number }): boolean {
     const from = sourceOf(draft)
-    if (!from.offered) {
-      from.offered = true
-      return true
-    }
-    return from.runs && from.probes.due && affords(judge({ draft, lanes }, Math.min(most, attemptMost)), lanes)
+    if (from.offered && !from.runs) return false
+    if (from.exit.known && !(from.exit.enough && isPromising(from))) return false
+    const attempt = judge({ draft, lanes }, Math.min(most, attemptMost))
+    return from.probes.due && affords(attempt, { lanes, of: 'run', over: Math.max(instead, speedup) })
   }
 
-  const affords = ({ tokens, ratio }: Yield, lanes: number): boolean =>
-    books.affords((ratio - tokens) * (times.plainMs(lanes) ?? 0))
+  /** Whether an attempt may lose what it will against rounds of `over` tokens in the time of a plain one. */
+  function affords({ tokens, ratio }: Yield, { lanes, of, over = instead }: Stakes): boolean {
+    return books.affords((ratio - tokens / over) * (times.plainMs(lanes) ?? 0), of)
+  }
 
   function limitGuess(ask: DraftAsk, guessed: number): DraftLimit {
     const { draft, kind, lanes } = ask
     const upTo = Math.min(guessed, most)
-    if (upTo === 0 || later(draft).some((name) => isOwedTurn(name, lanes))) return none
+    if (upTo === 0) return none
     const best = judge(ask, upTo)
+    const speedup = best.tokens / best.ratio
     const from = sourceOf(draft)
-    if (best.tokens / best.ratio > laterSpeedup(draft, lanes)) {
-      const { measured } = times.of({ draft, runs: false, lanes })
-      if (measured > 0 || books.affords((best.ratio - 1) * times.plainMs(lanes)!)) return { most: best.length }
+    const owed = later(draft).find((name) => isOwedTurn(name, { lanes, speedup }))
+    if (owed !== undefined) {
+      sourceOf(owed).offered = true
+      instead = Math.max(instead, speedup)
       return none
     }
+    if (speedup > laterSpeedup(draft, lanes)) {
+      if (times.of({ draft, runs: false, lanes }).measured > 0) return { most: best.length }
+      // How far it holds is known, so that it loses nothing unless rows cost more than they are thought to.
+      const { length, tokens, ratio } = judge(ask, Math.min(upTo, attemptMost))
+      from.trying = affords({ tokens, ratio: Math.max(tokens, ratio) }, { lanes, of: 'guess' })
+      return { most: from.trying ? length : 0 }
+    }
     // Its survival is known without verifying; only a time that was measured in a bad moment can be wrong for long.
-    if (!from.probes.due || from.survival(kind).tokens(1) < 1.5 || !affords(judge(ask, 1), lanes)) return none
+    if (!from.probes.due || !isPromising(from, kind)) return none
+    if (!affords(judge(ask, 1), { lanes, of: 'guess' })) return none
     from.trying = true
     return { most: 1 }
   }
 
-  function settle(ask: DraftAsk): { length: number; speedup: number; trying: boolean } {
+  function settle(ask: DraftAsk): typeof idle {
     const from = sourceOf(ask.draft)
     from.runs = true
     from.offered = true
@@ -170,10 +193,10 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
     if (speedup > 1) {
       const turn = Math.floor(from.uses / neighbourEvery)
       const aside = from.uses % neighbourEvery === neighbourEvery - 1 ? neighbours[turn % neighbours.length]! : 0
-      return { length: Math.max(1, Math.min(most, best.length + aside)), speedup, trying: false }
+      return { length: Math.max(1, Math.min(most, best.length + aside)), speedup, trying: instead > 1 }
     }
     const attempt = judge(ask, Math.min(most, attemptMost))
-    if (!from.probes.due || !affords(attempt, ask.lanes)) return idle
+    if (!from.probes.due || !affords(attempt, { lanes: ask.lanes, of: 'run' })) return idle
     if (from.probes.idle >= oldAfter && !from.exit.begun) {
       from.survival(undefined).fade(oldWeight)
       from.pace.fade(0)
@@ -185,9 +208,13 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
   /** An early exit is tried where plain steps have shown that it holds, and only its time is not known. */
   function isWorthTrying(from: Source, { draft, lanes }: DraftAsk): boolean {
     if (!from.exit.known) return true
-    if (!from.exit.enough()) return false
+    if (!from.exit.enough) {
+      from.exit.want()
+      return false
+    }
     const timed = times.of({ draft, runs: true, lanes }).measured > 0
-    if (!timed && from.survival(undefined).tokens(1) >= 1.5) return true
+    if (!timed && isPromising(from)) return true
+    from.exit.forget()
     from.probes.tried(false)
     return false
   }
@@ -199,33 +226,10 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
     const from = sourceOf(ask.draft)
     from.trying = trying
     if (length === 0 || !freeReads) return { most: length }
-    if (trying || !from.confident) return { most: length, goesOn: () => true }
+    if (speedup <= 1 || !from.confident) return { most: length, goesOn: () => true }
+    const goesOn = goesOnWhileItPays(from, { curve: times.of({ ...ask, runs: true }), speedup })
     const known = from.uses >= manyRounds
-    return { most: known ? most : Math.min(most, Math.max(length, attemptMost)), goesOn: stopEarly(ask, speedup) }
-  }
-
-  function stopEarly({ draft, lanes }: DraftAsk, speedup: number): (confidence: number) => boolean {
-    const from = sourceOf(draft)
-    const survival = from.survival(undefined)
-    const cost = times.of({ draft, runs: true, lanes }).inferred
-    let [share, length] = [1, 0]
-    return (confidence) => {
-      length++
-      share *= from.calibration.acceptance(confidence)
-      return (share * survival.chance(length + 1)) / speedup > cost(length + 1) - cost(length)
-    }
-  }
-
-  function expectedTokens({ draft, kind, drafted, confidences = [] }: LaneReport): number {
-    if (draft === undefined) return 1
-    const from = sourceOf(draft)
-    if (confidences.length < drafted) return from.survival(kind).tokens(drafted)
-    let [sum, share] = [1, 1]
-    for (const confidence of confidences) {
-      share *= from.calibration.acceptance(confidence)
-      sum += share
-    }
-    return sum
+    return { most: known ? most : Math.min(most, Math.max(length, attemptMost)), goesOn }
   }
 
   function learn(round: RoundReport): void {
@@ -233,34 +237,30 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
     const tokens = mean(round.lanes.map(({ accepted }) => 1 + accepted))
     const timed = timedRound(round)
     const plainMs = times.plainMs(lanes)
-    const plain = timed === 'plain'
-    const curve = typeof timed === 'object' ? times.of(timed) : undefined
-    const typical = typeof timed === 'object' ? curve?.ratio(timed.length) : undefined
-    const known = curve !== undefined && curve.measured >= manyRounds
     if (round.showedExit) {
-      if (plainMs !== undefined) books.add({ ms: round.ms, plainMs, tokens: 1, kind: 'attempt' })
+      if (plainMs !== undefined) books.add({ ms: round.ms, plainMs, tokens: 1, kind: 'run' })
       return
     }
+    const { ms, typical } = times.believed(round) ?? { ms: 0, typical: 1 }
     times.record(round)
     if (plainMs === undefined) return
-    // Before many were measured none is taken to be longer than its passes one by one would be: the rest is warming up.
-    const onePass = (round.draftPasses + round.rows / lanes) * plainMs
-    let { ms } = round
-    if (typical !== undefined && ms > 2 * typical * plainMs) ms = typical * plainMs
-    if (!known) ms = Math.min(ms, onePass)
     const used = typeof timed === 'object' ? sources.get(timed.draft) : undefined
-    books.add({ ms, plainMs, tokens, kind: plain ? 'plain' : used?.trying ? 'attempt' : 'drafting' })
-    expected.ratio += plain ? 1 : (typical ?? ms / plainMs)
-    expected.tokens += mean(round.lanes.map(expectedTokens))
-
+    const sort = typeof timed === 'object' && timed.runs ? 'run' : 'guess'
+    books.add({ ms, plainMs, tokens, kind: timed === 'plain' ? 'plain' : used?.trying ? sort : 'drafting', instead })
+    expected.ratio += typical
+    expected.tokens += mean(
+      round.lanes.map((lane) => (lane.draft === undefined ? 1 : expectedTokens(sourceOf(lane.draft), lane))),
+    )
     for (const from of sources.values()) {
       if (from !== used) from.probes.wait()
     }
     if (!used) return
-    const found = { tokens, ratio: ms / plainMs }
-    used.pace.add(found)
-    if (used.trying) used.probes.tried(tokens > found.ratio)
-    else {
+    used.pace.add({ tokens, ratio: ms / plainMs })
+    if (used.trying) {
+      const paid = tokens > (ms / plainMs) * instead
+      used.probes.tried(paid)
+      if (!paid) used.exit.forget()
+    } else {
       used.probes.used()
       used.uses++
     }
@@ -284,6 +284,7 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
       }
       for (const from of sources.values()) from.trying = false
       settled.clear()
+      instead = 1
     },
     observeGuess({ draft, kind, drafted, accepted }) {
       if (draft !== undefined && drafted > 0) sourceOf(draft).survival(kind).observe({ drafted, accepted })

@@ -34,7 +34,10 @@ export interface DraftLengthSession {
    * more in the head, what the draft would have proposed; `observeGuess` is then told of that one token.
    */
   wantsExit?(draft: string): boolean
-  /** What it expects from now on, over plain decoding, for the statistics; undefined while it does not know. */
+  /**
+   * The speed-up over plain decoding that it expected of the rounds so far, each before it was made, for the statistics;
+   * undefined while it does not know.
+   */
   predictedSpeedup?(): number | undefined
 }
 

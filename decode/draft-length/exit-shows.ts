@@ -5,10 +5,14 @@ export interface ExitShows {
   readonly known: boolean
   /** Whether it is being shown. */
   readonly begun: boolean
+  /** Whether enough was shown to judge by. */
+  readonly enough: boolean
+  /** It is in question: a plain step, if this round becomes one, is to show it. */
+  want(): void
   /** Asked by a plain step: whether to show it. */
   show(affordable: boolean): boolean
-  /** Asked instead of an attempt: whether enough was shown to judge by. If not, the next plain steps show more. */
-  enough(): boolean
+  /** It was found wanting: it is to be shown anew before it is judged again. */
+  forget(): void
 }
 
 /** Plain steps that show an exit before it is judged. */
@@ -23,6 +27,12 @@ export function exitShows(): ExitShows {
     get begun() {
       return shown > 0
     },
+    get enough() {
+      return shown >= needed
+    },
+    want() {
+      wanted = true
+    },
     show(affordable) {
       known = true
       const shows = wanted && affordable
@@ -30,11 +40,8 @@ export function exitShows(): ExitShows {
       if (shows) shown++
       return shows
     },
-    enough() {
-      wanted = shown < needed
-      if (wanted) return false
+    forget() {
       shown = 0
-      return true
     },
   }
 }

@@ -10,10 +10,13 @@ export interface LedgerState {
 }
 
 export interface Ledger extends LedgerState {
-  /** Whether an attempt that is expected to lose so many milliseconds is within what attempts may lose. */
-  affords(lossMs: number): boolean
+  /** Whether an attempt that is expected to lose so many milliseconds is within what attempts of its sort may lose. */
+  affords(lossMs: number, of: Attempts): boolean
   add(round: LedgerRound): void
 }
+
+/** Attempts at a draft that runs the model, and at one that guesses: what one sort loses is not taken from the other. */
+export type Attempts = 'run' | 'guess'
 
 /** A round of one sequence, or of several that share its passes. */
 export interface LedgerRound {
@@ -22,10 +25,12 @@ export interface LedgerRound {
   readonly plainMs: number
   /** Tokens committed, on average by each of its sequences. */
   readonly tokens: number
-  readonly kind: 'plain' | 'drafting' | 'attempt'
+  readonly kind: 'plain' | 'drafting' | Attempts
+  /** Tokens that would have come in the time of a plain round without this attempt. Default 1. */
+  readonly instead?: number | undefined
 }
 
-/** Of the time that plain decoding would have taken: what may be lost in all, and by attempts, which have one plain round besides. */
+/** Of the time that plain decoding would have taken: what may be lost in all, and by attempts of a sort, which have one plain round besides. */
 const share = 0.02
 const attemptShare = 0.01
 
@@ -33,10 +38,12 @@ const attemptShare = 0.01
  * Loss is the time of a drafting round beyond that of as many plain rounds as it brought tokens; a plain round loses
  * nothing. Allowed is 2 % of the time that plain decoding would have taken, and one round: an attempt can only be judged
  * once it is made. What was gained does not count for more than that either, else a draft that was good for an hour could
- * then be bad for a minute.
+ * then be bad for a minute. What an attempt loses counts by itself too, against what would have been made instead: where
+ * guesses give two tokens a pass, one that brings a single token in their place has lost one.
  */
 export function ledger(): Ledger {
-  let [lost, plainTime, oneRound, onePlain, attempts] = [0, 0, 0, 0, 0]
+  let [lost, plainTime, oneRound, onePlain] = [0, 0, 0, 0]
+  const attempts = { run: 0, guess: 0 }
   const allowed = (): number => share * plainTime + oneRound
   return {
     get lostMs() {
@@ -48,15 +55,15 @@ export function ledger(): Ledger {
     get exceeded() {
       return lost > allowed()
     },
-    affords: (loss) => attempts + loss <= attemptShare * plainTime + onePlain,
-    add({ ms, plainMs, tokens, kind }) {
+    affords: (loss, of) => attempts[of] + loss <= attemptShare * plainTime + onePlain,
+    add({ ms, plainMs, tokens, kind, instead = 1 }) {
       plainTime += tokens * plainMs
       onePlain = plainMs
       if (kind === 'plain') return
       oneRound = ms
       const loss = ms - tokens * plainMs
       lost = Math.max(-allowed(), lost + loss)
-      if (kind === 'attempt') attempts = Math.max(0, attempts + loss)
+      if (kind !== 'drafting') attempts[kind] = Math.max(0, attempts[kind] + ms - (tokens * plainMs) / instead)
     },
   }
 }

@@ -9,17 +9,20 @@ export interface RoundShape {
   readonly lanes: number
 }
 
-/** Where nothing was measured: a draft pass is 0.6 of a plain one, and each row that a pass has more adds 0.2. */
-const unknown: Pick<DraftCosts, 'draft' | 'verify'> = { draft: 0.6, verify: [1, 1.2] }
+type PassCosts = Pick<DraftCosts, 'draft' | 'verify' | 'prefix'>
 
-/** The cost of a round over that of a plain one of as many lanes; `verify` goes on beyond its end as it ends. */
-export function roundCost(
-  { runs, length, lanes }: RoundShape,
-  costs: Pick<DraftCosts, 'draft' | 'verify'> = unknown,
-): number {
-  const pass = passCosts(costs.verify)
-  const drafting = runs ? length * costs.draft : 0
-  return drafting + pass(lanes * (length + 1)) / pass(lanes)
+/** Where nothing was measured: a draft pass is 0.6 of a plain one, and each row that a pass has more adds 0.2. */
+const unknown: PassCosts = { draft: 0.6, verify: [1, 1.2] }
+
+/**
+ * The cost of a round over that of a plain one of as many lanes: `k*c + f + (1-f)*T(k+1)` for k tokens of a draft that runs the
+ * model, of which the part f need not be done again, and `T(k+1)` for guesses. `verify` goes on beyond its end as it ends.
+ */
+export function roundCost({ runs, length, lanes }: RoundShape, costs: PassCosts = unknown): number {
+  const { draft, verify, prefix = 0 } = costs
+  const pass = passCosts(verify)
+  const verifying = pass(lanes * (length + 1)) / pass(lanes)
+  return runs ? length * draft + prefix + (1 - prefix) * verifying : verifying
 }
 
 function passCosts(measured: readonly number[]): (rows: number) => number {

@@ -19,6 +19,12 @@ export interface RoundTimes {
   /** Whether the next round should be a plain one, because what plain rounds take is not known, or no longer. */
   needsPlain(lanes: number): boolean
   of(rounds: RoundsOf): RoundCurve
+  /**
+   * A round's time, to be asked before it is recorded, and what such rounds take over a plain one. More than twice that is put
+   * down as that; and before many were measured none is taken to be longer than its passes one by one would be: the rest is
+   * warming up. Undefined until a plain round was measured.
+   */
+  believed(round: RoundReport): { readonly ms: number; readonly typical: number } | undefined
   record(round: RoundReport): void
 }
 
@@ -47,6 +53,8 @@ const windowSize = 16
 const plainEvery = { few: 24, many: 64 } as const
 /** Plain rounds that are many. */
 const many = 6
+/** Rounds after which it is known what those of a draft take. */
+const manyRounds = 8
 /** Drafting rounds in a row that took other than they used to, after which a plain round is measured. */
 const driftRounds = 4
 /** Plain rounds in a row at most, because one did not agree with those before. */
@@ -106,6 +114,23 @@ export function roundTimes({ prior, plainRounds }: RoundTimesOptions): RoundTime
       return !agreed && inARow < plainInARow
     },
     of: curveOf,
+    believed(round) {
+      const lanes = round.lanes.length
+      const { recent } = plainOf(lanes)
+      if (recent.count === 0) return undefined
+      const plainMs = recent.median
+      const timed = timedRound(round)
+      if (timed === 'plain') return { ms: round.ms, typical: 1 }
+      const onePass = (round.draftPasses + round.rows / lanes) * plainMs
+      if (timed === 'mixed') {
+        const ms = Math.min(round.ms, onePass)
+        return { ms, typical: ms / plainMs }
+      }
+      const curve = curveOf(timed)
+      const typical = curve.ratio(timed.length)
+      const ms = round.ms > 2 * typical * plainMs ? typical * plainMs : round.ms
+      return { ms: curve.measured >= manyRounds ? ms : Math.min(ms, onePass), typical }
+    },
     record(round) {
       const lanes = round.lanes.length
       const timed = timedRound(round)

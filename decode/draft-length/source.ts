@@ -33,12 +33,22 @@ export interface SourceOptions {
   readonly survival?: readonly number[] | undefined
   /** Rounds before it is tried, where it is not known to pay. */
   readonly wait: number
+  /** Whether it is known to run the model. */
+  readonly runs: boolean
 }
 
 /** The chance that a first token is accepted, of a draft of which nothing is known. */
 const unknownChance = 0.5
 
-export function source({ survival: prior, wait }: SourceOptions): Source {
+/** Tokens of a round of one drafted token from which on such a draft may pay. */
+const promising = 1.5
+
+/** Whether it holds so well that only its time is in question. */
+export function isPromising({ survival }: Source, kind?: string): boolean {
+  return survival(kind).tokens(1) >= promising
+}
+
+export function source({ survival: prior, wait, runs }: SourceOptions): Source {
   const whole = survival({ first: () => unknownChance, prior })
   const kinds = new Map<string, Survival>()
 
@@ -60,7 +70,7 @@ export function source({ survival: prior, wait }: SourceOptions): Source {
     calibration: calibration(),
     pace: pace({ hasPrior: prior !== undefined }),
     probes: probes({ wait }),
-    runs: false,
+    runs,
     offered: false,
     confident: false,
     trying: false,

@@ -1,4 +1,6 @@
-// What a draft is: a way to propose tokens that the model then verifies. Whatever it proposes, the text is the model's own.
+// What a draft is: a way to propose tokens that the model then verifies. Whatever tokens it proposes, the text is the model's
+// own. What it proposes is checked, but for two things that are taken on trust: the rows of a `prefix`, which verification does
+// not compute again, and what the draft does with the `sequence` of a round beyond running rows behind its end.
 
 import type { Arena, Tensor } from '../../engine/backend.ts'
 import type { Turn } from '../../engine/turn.ts'
@@ -31,8 +33,9 @@ export type DraftSession = GuessSession | ProposeSession
 export interface GuessSession {
   /**
    * Called before every round, also of those in which another draft is asked or none, so that guesses can be scored
-   * without being verified. `history` is all tokens so far, the newest last, and only ever grows. Returns at most `limit`
-   * tokens to follow it (at least 1 is asked for), or none.
+   * without being verified. `history` is all tokens so far, the newest last, and only ever grows: the same list each time, this
+   * session's own, which is to be read only. Returns at most `limit` tokens to follow it (at least 1 is asked for, and 64 at
+   * most, however long drafts may be), or none.
    */
   guess(history: readonly number[], limit: number): Guess
 }
@@ -65,7 +68,7 @@ export interface DraftRound {
   readonly limit: number
   /**
    * Where given: to be called after each token with its probability under the draft; false makes it the last. A draft
-   * without probabilities does not call it.
+   * without probabilities does not call it. What lies outside 0 to 1 counts as the nearer of both, and NaN as 0.
    */
   readonly goesOn?: ((confidence: number) => boolean) | undefined
   /**
@@ -89,7 +92,7 @@ export interface DraftSampler {
 }
 
 export interface Proposal {
-  /** Drafted tokens: ids, or `i32 [1]` tensors that nobody has read yet. */
+  /** Drafted tokens: ids of the vocabulary, or `i32 [1]` tensors of such that nobody has read yet. */
   readonly tokens: readonly (number | Tensor)[]
   /** Work that verification need not repeat. */
   readonly prefix?: Prefix
@@ -101,11 +104,15 @@ export interface Proposal {
 
 /**
  * Hidden rows that are already the full model's: those of `newest` and of the first drafted tokens, as they stand before
- * sublayer `to`, with the cache entries of the sublayers below it.
+ * sublayer `to`, with the cache entries of the sublayers below it. They are trusted: verification goes on from them, so that rows
+ * which are not what the model itself would compute change the text, and what comes after it in the sequence. Only shapes
+ * and counts are checked. A draft that is not sure of them leaves the prefix out, which costs time only.
  */
 export interface Prefix {
+  /** 0 to the number of the model's sublayers. */
   readonly to: number
-  /** `[at least rows, hiddenSize]`. */
+  /** `f32 [at least rows, hiddenSize]`. */
   readonly hidden: Tensor
+  /** 0 to one more than tokens were drafted. */
   readonly rows: number
 }

@@ -9,6 +9,7 @@ import { openBackend } from '../../engine/open.ts'
 import { reference } from '../../engine/reference/index.ts'
 import { withOps } from '../../engine/with-ops.ts'
 import { folderOf } from '../checkpoints.ts'
+import { expectTfjs, openTfjs } from '../engine/tfjs/peers.ts'
 
 const model = folderOf('gqa-tied-bf16')
 const small = { models: [model], dtypes: ['f32'], texts: [], maxNewTokens: 12, seed: 3, batches: 'with' } as const
@@ -56,7 +57,13 @@ describe('the identity matrix', () => {
       assert.deepEqual(names(parts.draftLength), ['0', ...Object.keys(draftLengths)].sort())
       assert.deepEqual(names(parts.sampling), Object.keys(samplings).sort())
       assert.deepEqual(names(parts.prompt), Object.keys(prompts).sort())
-      assert.deepEqual(names(parts.batch), ['1', '3'])
+      assert.deepEqual(
+        [names(parts.batch), names(parts.samples)],
+        [
+          ['1', '3'],
+          ['1', '3'],
+        ],
+      )
       for (const axis of Object.values(parts)) {
         const tokens = Object.values(axis).reduce((sum, part) => sum + part.tokens, 0)
         assert.equal(tokens, report.tokens)
@@ -67,6 +74,41 @@ describe('the identity matrix', () => {
     } finally {
       for (const backend of backends) await backend.dispose()
     }
+  })
+
+  it('finds no difference with the embedded model, whose own set is among the drafts', async function () {
+    this.timeout(60_000)
+    const texts = ['Once upon a time there was a small cat.', 'One day, Tom went to the park with his mom.']
+    const own = {
+      models: ['stories'],
+      drafts: ['own-set', 'auto'],
+      prompts: ['three', 'twelve', 'twenty-eight'],
+      texts,
+    }
+    const backend = await openBackend('wasm')
+    const report = await compareOn(backend, { ...own, dtypes: ['f32', 'q8_0'], tokens: 400 })
+    assert.deepEqual([report.found, report.leftOut], [[], []])
+    for (const draft of ['own-set', 'auto']) assert.ok(report.parts.draft[draft]!.tokens > 0)
+    assert.ok(report.parts.samples['3']!.tokens > 0)
+  })
+
+  it('finds no difference on TensorFlow', async function () {
+    this.timeout(60_000)
+    await expectTfjs(this, 'tfjs:tensorflow')
+    const backend = await openTfjs('tfjs:tensorflow')
+    const { capabilities } = backend
+    const report = await compareOn(backend, { prompts: brief, tokens: 300 })
+    assert.deepEqual(report.found, [])
+    assert.ok(report.tokens >= 300)
+    assert.equal((report.parts.batch['3']?.tokens ?? 0) > 0, capabilities.rowInvariant === true)
+  })
+
+  it('finds what is wrong with samples of one prompt, and with these alone', async () => {
+    const one = { samplings: ['greedy'], prompts: ['twelve'], drafts: ['no-sublayer'], draftLengths: ['4'] }
+    const report = await compareOn(await wrongInSeveralRows(), { ...one, batches: 'samples', tokens: 30 })
+    assert.ok(report.differences > 0)
+    assert.ok(report.found.every(({ batch, samples }) => batch === 3 && samples === 3))
+    assert.deepEqual(Object.keys(report.parts.samples), ['3'])
   })
 
   it('finds what is wrong with a backend on which passes of several rows give other tokens', async () => {
@@ -129,7 +171,7 @@ describe('the identity matrix', () => {
 describe('what is counted of identity', () => {
   const at: IdentityCase = {
     ...{ model: 'm', backend: 'wasm', threads: 2, dtype: 'f32', draft: 'hostile', draftLength: '2' },
-    ...{ sampling: 'greedy', prompt: 'one', promptTokens: 1, seed: 0, batch: 1 },
+    ...{ sampling: 'greedy', prompt: 'one', promptTokens: 1, seed: 0, batch: 1, samples: 1 },
   }
 
   it('is a boundary crossed where rows lie on both sides of it', () => {

@@ -5,7 +5,8 @@ import { predictedSpeedup, roundCost, speedupByLength, survivals } from '../../b
 import { medianInterval } from '../../bench/interval.ts'
 import { mergedPrior, skipFileWith } from '../../bench/save-costs.ts'
 import { type Attainable, benchSpeculate, type SpeculateOptions } from '../../bench/speculate.ts'
-import { savings } from '../../bench/speculate-ways.ts'
+import { savings, type Way, wayOf } from '../../bench/speculate-ways.ts'
+import type { DraftLengthSession } from '../../decode/draft-length/draft-length.ts'
 import { openBackend } from '../../engine/open.ts'
 import { reference } from '../../engine/reference/index.ts'
 import { withOps } from '../../engine/with-ops.ts'
@@ -171,6 +172,24 @@ describe('plain decoding beside drafts', () => {
     )
   })
 
+  it('carries what adaptive draft-exiting learns over the prompts of a row, and to no other row', async () => {
+    await using model = await loadModel(folderOf('gqa-tied-bf16'), { backend: 'reference' })
+    const begin = (way: Way): DraftLengthSession => {
+      const { draftLength } = way.options
+      assert.ok(typeof draftLength === 'object')
+      return draftLength.start({ drafts: ['lookup'], freeReads: true })
+    }
+    const goesOn = (session: DraftLengthSession): boolean | undefined =>
+      session.next({ draft: 'lookup', lanes: 1 }).goesOn?.(0.6)
+    const [way, other] = [0, 1].map(() => wayOf(model, { draft: 'lookup', draftLength: 'adaptive' })!)
+    const first = begin(way!)
+    assert.equal(goesOn(first), true)
+    const lane = { draft: 'lookup', limit: 4, drafted: 4, accepted: 0 }
+    first.observe?.({ lanes: [lane], ms: 1, draftMs: 0, verifyMs: 1, draftPasses: 0, rows: 5 })
+    assert.equal(goesOn(begin(way!)), false, 'the threshold has risen')
+    assert.equal(goesOn(begin(other!)), true)
+  })
+
   it('leaves out drafts that a model without a skip set has not', async () => {
     await using model = await loadModel(folderOf('gqa-tied-bf16'), { backend: 'reference' })
     const result = await benchSpeculate(model, { ...options, draftLengths: ['1'], repeats: 1 })
@@ -215,11 +234,46 @@ describe('costs that are kept', () => {
     await using model = await withSkip()
     const first = mergedPrior(undefined, model, measured)
     const { threads } = model.backend.capabilities
-    const here = { backend: 'reference', dtype: model.summary.dtype, threads, draft: 0.25, verify: costs.verify }
+    const here = {
+      backend: 'reference',
+      dtype: model.summary.dtype,
+      threads,
+      draft: 0.25,
+      verify: costs.verify,
+      prefix: 0.1,
+    }
     assert.deepEqual(first, { costs: [here], survival: [0.75, 0.3333] })
     const other = { ...here, dtype: 'q4_0' }
     const again = mergedPrior({ costs: [{ ...here, draft: 9 }, other], survival: [1] }, model, measured)
-    assert.deepEqual(again, { costs: [other, here], survival: [0.75, 0.3333] })
+    assert.deepEqual(again.costs, [other, here])
+  })
+
+  it('tell survival as the mean over the runs of all types, and of one type by its last run', async () => {
+    await using model = await withSkip()
+    const once = mergedPrior(undefined, model, measured)
+    assert.deepEqual(mergedPrior({ ...once, survival: [1, 1] }, model, measured), once)
+    const others = ['q4_0', 'q8_0'].map((dtype) => ({ ...once.costs![0]!, dtype }))
+    const survivalWith = (survival: readonly number[]): readonly number[] | undefined =>
+      mergedPrior({ costs: others, survival }, model, measured).survival
+    assert.deepEqual(survivalWith([0.9, 0.6333]), [0.85, 0.5333]) // (2 * 0.9 + 0.75) / 3, (2 * 0.6333 + 0.3333) / 3
+    assert.deepEqual(survivalWith([0.9]), [0.85, 0.3778]) // of those that reach depth 1, 0.3333 / 0.75 reach depth 2
+    assert.deepEqual(survivalWith([0.9, 0.6333, 0.3167, 0]), [0.85, 0.5333, 0.2667, 0])
+    assert.deepEqual(survivalWith([0, 0, 0]), [0.25, 0.1111, 0])
+  })
+
+  it('never say that more rows take less, or that nothing of a pass is left to do', async () => {
+    await using model = await withSkip()
+    const saved = (verify: readonly number[], prefixShare: number) => {
+      const { costs: [own] = [] } = mergedPrior(undefined, model, {
+        ...measured,
+        costs: { draft: 0.25, verify, prefixShare },
+      })
+      return [own!.verify, own!.prefix]
+    }
+    assert.deepEqual(saved([1, 1.2, 1.6, 1.4, 2], 0), [[1, 1.2, 1.5, 1.5, 2], 0])
+    assert.deepEqual(saved([1, 0.9, 1.2], 0.2), [[1, 1, 1.2], 0.2])
+    assert.deepEqual(saved([1, 3, 2, 1], 1.1), [[1, 2, 2, 2], 0.99])
+    assert.deepEqual(saved([1], 0), [[1], 0])
   })
 
   it('go into a skip file that loading reads, without loss of what it has for others', async () => {

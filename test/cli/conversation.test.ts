@@ -1,7 +1,8 @@
 // A conversation: what was said is kept, and of a turn only what is new is run.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { loadModel, type Model } from 'drafthorse'
+import { generate, loadModel, type Model } from 'drafthorse'
+import { adaptive, adaptiveState } from 'drafthorse/decode'
 import { type Backend, openBackend, withOps } from 'drafthorse/engine'
 import { reference } from 'drafthorse/engine/reference'
 import { memoryFiles } from 'drafthorse/model'
@@ -34,8 +35,9 @@ describe('a conversation', () => {
     await backend.dispose()
   })
 
+  /** Without drafts, whose rows would be counted too. */
   const converse = (system?: string): Conversation =>
-    createConversation(model, { system, settings: { maxNewTokens: 12, ignoreEos: true } })
+    createConversation(model, { system, settings: { maxNewTokens: 12, ignoreEos: true, draft: 'none' } })
   const { signal } = new AbortController()
   const show: Parameters<Conversation['say']>[1]['show'] = (stream) => stream.result
 
@@ -56,6 +58,26 @@ describe('a conversation', () => {
       assert.deepEqual(conversation.messages, before)
       cached = [...ids, ...tokens.slice(0, -1)]
     }
+  })
+
+  it('carries what adaptive draft-exiting learns from turn to turn', async () => {
+    const settings = { maxNewTokens: 80, ignoreEos: true, draft: 'skip', exitLayer: 4 } as const
+    const conversation = createConversation(model, { settings: { ...settings, draftLength: 'adaptive' } })
+    const state = adaptiveState()
+    const drafted = { carried: [] as number[], fresh: [] as number[] }
+    for (const content of ['Once upon a time', 'Then she went home', 'The end']) {
+      const ids = await model.chat.encode([...conversation.messages, { role: 'user', content }])
+      const { stats } = await conversation.say(content, { signal, show })
+      for (const [draftLength, list] of [
+        [adaptive({ state }), drafted.carried],
+        [adaptive(), drafted.fresh],
+      ] as const) {
+        list.push((await generate(model, ids, { ...settings, draftLength }).result).stats.draftedTokens)
+      }
+      assert.equal(stats.draftedTokens, drafted.carried.at(-1))
+    }
+    assert.equal(drafted.carried[0], drafted.fresh[0])
+    assert.notDeepEqual(drafted.carried, drafted.fresh)
   })
 
   it('answers as if it had never been cached', async () => {

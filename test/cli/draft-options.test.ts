@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { readDrafting } from '../../cli/draft-options.ts'
-import { idleOptions } from '../../cli/idle-options.ts'
+import { idleOptions, looseSeed, type SkipOptions } from '../../cli/idle-options.ts'
 import { addSamplingOptions, type SamplingOptions } from '../../cli/sampling-options.ts'
 import { ArgumentError, NotFoundError } from '../../engine/errors.ts'
 
@@ -92,13 +92,33 @@ describe('options of drafting', () => {
 })
 
 describe('options that do nothing beside the others', () => {
-  const idle = (args: string): string[] => idleOptions(parse(...args.split(' ').filter((word) => word !== '')))
+  const words = (args: string): string[] => args.split(' ').filter((word) => word !== '')
+  const idle = (args: string, { hasSet = true, ...skips }: SkipOptions & { hasSet?: boolean } = {}): string[] =>
+    idleOptions({ ...parse(...words(args)), ...skips }, { hasSet })
 
   it('are none where nothing is said, and where all that is said counts', () => {
     assert.deepEqual(idle(''), [])
     assert.deepEqual(idle('--draft lookup --draft-length 4 --accept equality'), [])
     const sampled = '--temperature 1 --top-k 5 --seed 1 --accept rejection --draft-temperature 1'
-    assert.deepEqual(idle(`${sampled} --exit-layer 2 --no-prefix-reuse --draft-vocabulary 9`), [])
+    const all = `${sampled} --exit-layer 2 --no-prefix-reuse --draft-vocabulary 9 --draft-vocabulary-text words.txt`
+    for (const hasSet of [true, false]) assert.deepEqual(idle(all, { hasSet }), [])
+    assert.deepEqual(idle('--draft-vocabulary 9', { hasSet: false, skipMlp: [3] }), [])
+    assert.deepEqual(idle('--draft none', { skipMlp: [3], saveSkip: true }), [])
+  })
+
+  it('are those that say what to skip, where nothing is', () => {
+    const skips = { skip: 'set.json', skipAttention: [2], skipMlp: [] }
+    const names = '--skip, --skip-attention, --skip-mlp'
+    assert.deepEqual(idle('--draft none', skips), [`of no effect without a draft: ${names}; leave out --draft none`])
+    assert.match(idle('--draft lookup', skips)[0]!, new RegExp(`which runs no model: ${names};`))
+  })
+
+  it('are all of a draft that runs the model, where the model has no skip set', () => {
+    const options = '--no-prefix-reuse --draft-vocabulary 9 --temperature 1 --accept rejection'
+    assert.deepEqual(idle(options, { hasSet: false }), [
+      'of no effect without a skip set, where --draft auto is lookup: --accept, --no-prefix-reuse, --draft-vocabulary; give --exit-layer, or name a set to generate (--skip-attention, --skip-mlp; --save-skip keeps it)',
+    ])
+    assert.deepEqual(idle(`--draft auto ${options}`, { hasSet: false }), idle(options, { hasSet: false }))
   })
 
   const cases: readonly (readonly [args: string, lines: readonly string[]])[] = [
@@ -110,6 +130,12 @@ describe('options that do nothing beside the others', () => {
       '--draft lookup --draft-vocabulary 9',
       [
         'of no effect with --draft lookup, which runs no model: --draft-vocabulary; give --draft cascade or --draft skip',
+      ],
+    ],
+    [
+      '--draft lookup --draft-vocabulary 9 --draft-vocabulary-text words.txt --accept rejection --temperature 1',
+      [
+        'of no effect with --draft lookup, which runs no model: --accept, --draft-vocabulary, --draft-vocabulary-text; give --draft cascade or --draft skip',
       ],
     ],
     [
@@ -130,4 +156,34 @@ describe('options that do nothing beside the others', () => {
   ]
   for (const [args, lines] of cases)
     it(`are named once each, with a reason: ${args}`, () => assert.deepEqual(idle(args), lines))
+})
+
+describe('a seed under rejection', () => {
+  const loose = (args: string, hasSet = true): string[] => looseSeed(parse(...args.split(' ')), { hasSet })
+
+  it('is said not to settle the text where the clock has a say in it, with a remedy', () => {
+    const args = '--temperature 0.8 --seed 7 --accept rejection'
+    assert.match(
+      loose(args)[0]!,
+      /--seed alone does not give the same text again; give a number too, like --draft-length 4$/,
+    )
+    assert.deepEqual(loose(`${args} --draft skip --draft-length cost-model`), loose(args))
+    assert.deepEqual(loose(`${args} --exit-layer 2`, false), loose(args))
+  })
+
+  for (const settled of [
+    '--temperature 0.8 --seed 7 --accept rejection --draft-length 4',
+    '--temperature 0.8 --seed 7 --accept rejection --draft-length threshold',
+    '--temperature 0.8 --seed 7 --accept rejection --draft lookup',
+    '--temperature 0.8 --seed 7 --accept rejection --draft none',
+    '--temperature 0.8 --seed 7',
+    '--temperature 0.8 --accept rejection',
+    '--seed 7 --accept rejection',
+  ]) {
+    it(`needs no such word: ${settled}`, () => assert.deepEqual(loose(settled), []))
+  }
+
+  it('needs no such word where there is nothing to draw drafts with', () => {
+    assert.deepEqual(loose('--temperature 0.8 --seed 7 --accept rejection', false), [])
+  })
 })

@@ -183,7 +183,7 @@ describe('the drafts of a generation', () => {
     await run({
       draft: cascade(
         knowing('right', [], 3),
-        guessing('wrong', () => [0, 0]),
+        guessing('wrong', (_, limit) => [0, 0].slice(0, limit)),
       ),
       draftLength: policy,
     })

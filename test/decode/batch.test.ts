@@ -98,8 +98,9 @@ for (const backend of ['reference', 'wasm']) {
         const prompt = prompts[Math.floor(i / 3)]!
         const alone = await generate(model, prompt, { ...settings, seed: result.stats.seed }).result
         assert.deepEqual(outcome(result), outcome(alone), `text ${i}`)
-        assert.equal(result.stats.reusedTokens, prompt.length - 1)
-        assert.equal(result.stats.prefillPasses, 0)
+        const rows = prompt.length - 1
+        const { reusedTokens, prefillPasses } = result.stats
+        assert.deepEqual([reusedTokens, prefillPasses], i % 3 === 0 ? [0, rows > 0 ? 1 : 0] : [rows, 0])
       }
       assert.equal(new Set(results.slice(0, 3).map(({ tokens }) => tokens.join())).size, 3)
     })

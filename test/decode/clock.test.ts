@@ -187,6 +187,60 @@ describe('a simulated clock', () => {
     assert.ok(speedups.slice(1).every((speedup) => speedup !== undefined))
   })
 
+  it('measures the speed-up by steps that showed nothing', async () => {
+    const reports: RoundReport[] = []
+    const policy: DraftLength = {
+      name: 'shows most of the time',
+      start: () => ({
+        next: () => ({ most: 0 }),
+        wantsExit: () => reports.length % 4 !== 0,
+        observe: (report) => void reports.push(report),
+      }),
+    }
+    const { stats } = await generate(model, prompt, { ...settings, exitLayer: 2, draft: 'skip', draftLength: policy })
+      .result
+    const plain = reports.filter(({ showedExit }) => !showedExit).map(({ ms }) => ms)
+    const shown = reports.filter(({ showedExit }) => showedExit).map(({ ms }) => ms)
+    assert.deepEqual([plain.length, shown.length, new Set(plain).size], [4, 11, 1])
+    assert.ok(Math.min(...shown) > plain[0]!)
+    const { decode } = stats.milliseconds
+    assert.equal(stats.speedup.measured, (15 * plain[0]!) / decode)
+    assert.ok(stats.speedup.measured < 1)
+  })
+
+  it('measures the speed-up of each text of a batch over as many texts at once that draft nothing', async () => {
+    const reports: RoundReport[] = []
+    const policy: DraftLength = {
+      name: 'three',
+      start: () => ({ next: () => ({ most: 3 }), observe: (report) => void reports.push(report) }),
+    }
+    // For the second text alone, only as long as that is short, and not in an instant.
+    const slow = guessing('slow', (history, limit) => {
+      if (history[0] !== 9 || history.length >= 10) return []
+      now += 7
+      return [0, 0, 0].slice(0, limit)
+    })
+    const texts = [
+      { prompt, maxNewTokens: 15 },
+      { prompt: [9, 8, 7], maxNewTokens: 11 },
+    ]
+    const [first, second] = await generateBatch(model, texts, { ...settings, draft: slow, draftLength: policy }).result
+    const together = reports.filter(({ lanes }) => lanes.length === 2)
+    const alone = reports.slice(together.length)
+    const plain = together.filter(({ rows }) => rows === 2).map(({ ms }) => ms)
+    assert.ok(plain.length >= 3 && plain.length < together.length && alone.length >= 3)
+    const [two, one] = [plain[0]!, alone[0]!.ms]
+    assert.ok(two < 2 * one, 'a text of two costs less than one by itself')
+    const ms = (rounds: readonly RoundReport[]): number => rounds.reduce((sum, round) => sum + round.ms, 0)
+    const close = (figure: number | undefined, expected: number): void => {
+      assert.ok(figure !== undefined && Math.abs(figure / expected - 1) < 1e-9, `${figure}, expected ${expected}`)
+    }
+    close(second!.stats.speedup.measured, (11 * two) / ms(together))
+    const plainly = (together.length * two) / 2 + alone.length * one
+    close(first!.stats.speedup.measured, plainly / (ms(together) / 2 + ms(alone)))
+    assert.ok(ms(together) > together.length * two, 'rounds that draft take longer')
+  })
+
   it('is shared by the texts of a batch, each of which has its part', async () => {
     const { draft, took } = timed(skipLayers(someSkipped))
     const prompts = [prompt, [9, 8, 7], [100]]
@@ -203,7 +257,8 @@ describe('a simulated clock', () => {
       }),
     }
     const started = now
-    const results = await generateBatch(model, prompts, { ...settings, draft, draftLength: policy }).result
+    const batch = { ...settings, samples: 2, width: 4, draft, draftLength: policy }
+    const results = await generateBatch(model, prompts, batch).result
     const sum = (of: 'prefill' | 'draft' | 'verify' | 'decode' | 'sample'): number =>
       results.reduce((all, { stats }) => all + stats.milliseconds[of], 0)
     const close = (figure: number, expected: number): void => assert.ok(Math.abs(figure / expected - 1) < 1e-9)

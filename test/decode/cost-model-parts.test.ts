@@ -90,6 +90,13 @@ describe('what a round should cost', () => {
     near(roundCost({ runs: false, length: 5, lanes: 1 }, costs), 3) // goes on by 0.5 a row
   })
 
+  it('does not count the part of verification that drafting has done, and guesses have not', () => {
+    const costs = { draft: 0.5, verify: [1, 1.25, 1.5], prefix: 0.2 }
+    near(roundCost({ runs: true, length: 2, lanes: 1 }, costs), 2 * 0.5 + 0.2 + 0.8 * 1.5)
+    near(roundCost({ runs: true, length: 1, lanes: 2 }, costs), 0.5 + 0.2 + 0.8 * (1.75 / 1.25))
+    near(roundCost({ runs: false, length: 2, lanes: 1 }, costs), 1.5)
+  })
+
   it('follows what rounds of other lengths took', () => {
     const curve = roundCurve({ runs: true, lanes: 1, prior: undefined })
     const taken = (length: number): number => 1 + 0.3 * length
@@ -133,8 +140,25 @@ describe('the ledger', () => {
   it('lets attempts lose 1 % and one plain round, whatever drafting gained', () => {
     const books = ledger()
     for (let round = 0; round < 100; round++) books.add({ ms: 20, plainMs: 10, tokens: 4, kind: 'drafting' })
-    assert.deepEqual([books.affords(50), books.affords(50.1)], [true, false])
-    books.add({ ms: 40, plainMs: 10, tokens: 1, kind: 'attempt' })
-    assert.deepEqual([books.affords(20.1), books.affords(20.2)], [true, false])
+    assert.deepEqual([books.affords(50, 'run'), books.affords(50.1, 'run')], [true, false])
+    books.add({ ms: 40, plainMs: 10, tokens: 1, kind: 'run' })
+    assert.deepEqual([books.affords(20.1, 'run'), books.affords(20.2, 'run')], [true, false])
+  })
+
+  it('takes nothing of what attempts at drafts lose from attempts at guesses', () => {
+    const books = ledger()
+    for (let round = 0; round < 100; round++) books.add({ ms: 10, plainMs: 10, tokens: 1, kind: 'plain' })
+    books.add({ ms: 60, plainMs: 10, tokens: 1, kind: 'run' })
+    assert.deepEqual([books.affords(0, 'run'), books.affords(20, 'guess')], [false, true])
+    books.add({ ms: 25, plainMs: 10, tokens: 1, kind: 'guess' })
+    assert.deepEqual([books.affords(5.1, 'guess'), books.affords(5.3, 'guess')], [true, false]) // 1 % of 1020 and 10, less 15
+  })
+
+  it('counts an attempt by what would have been made instead', () => {
+    const books = ledger()
+    for (let round = 0; round < 100; round++) books.add({ ms: 10, plainMs: 10, tokens: 1, kind: 'plain' })
+    books.add({ ms: 10, plainMs: 10, tokens: 1, kind: 'run', instead: 2 })
+    near(books.lostMs, 0)
+    assert.deepEqual([books.affords(15, 'run'), books.affords(15.2, 'run')], [true, false]) // 1 % of 1010 and 10, less 5
   })
 })

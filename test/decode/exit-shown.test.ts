@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { generate, loadModel } from 'drafthorse'
 import { type DraftLength, type GenerateOptions, generateBatch, type LaneReport } from 'drafthorse/decode'
+import { withOps } from 'drafthorse/engine'
+import { reference } from 'drafthorse/engine/reference'
 import { argmax, folderOf } from '../checkpoints.ts'
 import { outcome, skipping } from './generations.ts'
 
@@ -79,6 +81,50 @@ describe('an early exit that a plain step shows', () => {
     const byText = [0, 1, 2, 3].flatMap((text) => mine.filter((_, i) => i % 4 === text))
     assert.deepEqual(byText, drafted)
     assert.ok(drafted.includes(0) && drafted.includes(1))
+  })
+
+  it('is shown only where every text of a batch allows it', async () => {
+    await using model = await loadModel(folderOf('llama2-f32'), { backend: 'reference' })
+    const shared = { draft: 'skip', exitLayer: 2, accept: 'rejection', maxNewTokens: 9, ignoreEos: true } as const
+    const sampled = { prompt, temperature: 1, seed: 3, maxNewTokens: 5 }
+    for (const texts of [
+      [{ prompt }, sampled],
+      [sampled, { prompt }],
+    ]) {
+      const shown: boolean[] = []
+      const results = await generateBatch(model, texts, { ...shared, draftLength: watching([], shown) }).result
+      // Together five rounds; then the text without a temperature, which is accepted by equality, goes on alone.
+      assert.deepEqual(shown, [...new Array(5).fill(false), ...new Array(4).fill(true)])
+      for (const [i, text] of texts.entries()) {
+        const { prompt: ids, ...own } = text
+        const alone = await generate(model, ids, { ...shared, ...own, draft: 'none' }).result
+        assert.deepEqual(outcome(results[i]!), outcome(alone))
+      }
+    }
+  })
+
+  it('is wrong where what it says is not numbers, and the text goes on', async () => {
+    const { ops } = await reference.open({})
+    const broken = withOps(reference, {
+      select(out, logits, options) {
+        if (logits.shape[0] === 2) logits.data.fill(Number.NaN, logits.data.length / 2) // the row of the exit
+        ops.select(out, logits, options)
+      },
+    })
+    await using model = await loadModel(folderOf('llama2-f32'), { backend: broken })
+    for (const way of [{}, { temperature: 1, seed: 1 }, { repetitionPenalty: 1.2 }]) {
+      const settings = { maxNewTokens: 6, ignoreEos: true, ...way }
+      const plain = await generate(model, prompt, { ...settings, draft: 'none' }).result
+      const heard: LaneReport[] = []
+      const shown: boolean[] = []
+      const options = { ...settings, draft: 'skip', exitLayer: 2, draftLength: watching(heard, shown) } as const
+      assert.deepEqual(outcome(await generate(model, prompt, options).result), outcome(plain))
+      assert.deepEqual(shown, new Array(6).fill(true))
+      assert.deepEqual(
+        heard.map(({ accepted }) => accepted),
+        new Array(6).fill(0),
+      )
+    }
   })
 
   it('is not shown where a draft is no early exit, nor where drafts are accepted by rejection', async () => {

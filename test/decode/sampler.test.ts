@@ -3,10 +3,12 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { distribution, type SamplingOptions } from 'drafthorse'
 import fc from 'fast-check'
+import { noiseAt } from '../../decode/random.ts'
 import { createSampler, planSampling } from '../../decode/sampler.ts'
 import { oracle } from '../checkpoints.ts'
 import { golden } from '../golden.ts'
 import { chanceOfWorse } from './chi-square.ts'
+import { drawPlainly } from './sampler-plainly.ts'
 
 interface Example {
   readonly settings: SamplingOptions
@@ -75,6 +77,16 @@ describe('the distribution that is sampled from', () => {
     )
   })
 
+  it('keeps as few tokens as have the mass exactly, where rounding could keep another', () => {
+    const countKept = (logits: readonly number[], topP: number): number =>
+      distribution(Float32Array.from(logits), { temperature: 1 / Math.LN2, topP }).filter((share) => share > 0).length
+    for (let kept = 1; kept < 16; kept++) assert.equal(countKept(Array<number>(16).fill(0.3), kept / 16), kept)
+    // Weights of 1 and eight times 1/8.
+    for (let light = 0; light < 8; light++) {
+      assert.equal(countKept([0, -3, -3, -3, -3, -3, -3, -3, -3], (1 + light / 8) / 2), 1 + light)
+    }
+  })
+
   it('refuses a history with tokens outside the vocabulary', () => {
     assert.throws(() => distribution(Float32Array.of(1, 2), { temperature: 1 }, [0, 2]), {
       code: 'ERR_ARGUMENT',
@@ -129,6 +141,34 @@ describe('a sampler', () => {
     }
     const error = Math.sqrt((rate * (1 - rate)) / draws)
     assert.ok(Math.abs(agreed / draws - rate) < 4 * error, `${agreed / draws}, not ${rate} +- ${error}`)
+  })
+
+  it('draws the very token that sorting, and noise for every token, gives', () => {
+    const settings = fc.record({
+      temperature: fc.constantFrom(0.2, 0.8, 1, 3, 30),
+      topK: fc.constantFrom(0, 0, 1, 5, 50, 1000),
+      topP: fc.constantFrom(1, 1, 0.1, 0.5, 0.9, 0.95, 0.999),
+      minP: fc.constantFrom(0, 0, 0.01, 0.3),
+      repetitionPenalty: fc.constantFrom(1, 1, 1.2, 0.7),
+      logitBias: fc.constantFrom({}, {}, { 1: 5, 7: Number.NEGATIVE_INFINITY }),
+    })
+    const shape = fc.record({ size: fc.integer({ min: 8, max: 3000 }), spread: fc.constantFrom(0.01, 1, 4, 20) })
+    fc.assert(
+      fc.property(settings, shape, fc.nat(), (options, { size, spread }, seed) => {
+        const { gumbel, bits } = noiseAt(seed, 50, 0)
+        const logits = Float32Array.from({ length: size }, (_, id) => spread * gumbel(id))
+        if (seed % 3 === 0) logits.fill(Number.NEGATIVE_INFINITY, size >> 1)
+        const before = Array.from({ length: seed % 40 }, (_, i) => bits(i) % size)
+        const sampling = planSampling(options, size)
+        const sampler = createSampler(sampling, { vocabSize: size, seed })
+        for (let i = 0; i < 3; i++) {
+          const token = sampler.choose(logits, before)
+          assert.equal(token, drawPlainly(logits, before, { sampling, seed }))
+          before.push(token)
+        }
+      }),
+      { numRuns: 500 },
+    )
   })
 
   it('takes the likeliest at temperature 0, the lowest id where several are', () => {

@@ -12,6 +12,8 @@ export interface SimulatedDraft {
   chance(place: number): number
   /** What is guessed from a place on; without it a draft proposes as many as it may. */
   guess?(place: number): { readonly kind?: string; readonly length: number } | undefined
+  /** Whether it is an early exit, which plain steps can show: then a tenth of such a step more. */
+  readonly exit?: boolean
   /** Whether its confidence tells good tokens, right 19 times of 20, from the others. */
   readonly confident?: boolean
 }
@@ -83,13 +85,19 @@ export function simulate(policy: DraftLength, simulation: Simulation): Simulated
   while (made < tokens * lanes) {
     const round = rounds.length
     const reports = places.map((place) => oneLane(place))
+    const plainStep = reports.every(({ drafted }) => drafted === 0)
+    const shown = plainStep ? drafts.find(({ name, exit }) => exit && session.wantsExit?.(name)) : undefined
+    if (shown) for (const place of places) show(shown, place)
     const passes = Math.max(0, ...reports.map(({ draft, drafted }) => (passOf(draft) ? drafted : 0)))
     const rows = reports.reduce((sum, { drafted }) => sum + drafted + 1, 0)
     const runner = reports.find(({ draft }) => passOf(draft))?.draft
-    const cost = verify(rows) + passes * (passOf(runner)?.(round) ?? 0) * verify(lanes)
+    const cost = verify(rows) + passes * (passOf(runner)?.(round) ?? 0) * verify(lanes) + (shown ? 0.1 : 0)
     const factor = Math.max(0.2, 1 + noise * random.bell()) * (random.uniform() < outliers ? 5 : 1)
     const took = cost * plainMs(round) * factor
-    const report = { lanes: reports, ms: took, draftPasses: passes, draftMs: 0, rows, verifyMs: took }
+    const report = {
+      ...{ lanes: reports, ms: took, draftPasses: passes, draftMs: 0, rows, verifyMs: took },
+      ...(shown && { showedExit: true }),
+    }
     session.observe?.(report)
     rounds.push(report)
     ms += cost * plainMs(round)
@@ -103,6 +111,11 @@ export function simulate(policy: DraftLength, simulation: Simulation): Simulated
 
   function passOf(name: string | undefined): SimulatedDraft['pass'] {
     return drafts.find((draft) => draft.name === name)?.pass
+  }
+
+  function show({ name: draft }: SimulatedDraft, place: number): void {
+    const { right } = texts[drafts.findIndex(({ name }) => name === draft)]!(place)
+    session.observeGuess?.({ draft, limit: 0, drafted: 1, accepted: right ? 1 : 0 })
   }
 
   function oneLane(place: number): LaneReport {

@@ -343,6 +343,7 @@ describe('a generation on a disposed model', () => {
     const sequence = model.createSequence()
     sequence.dispose()
     sequence.dispose()
-    await assert.rejects(generate(model, prompt, { ...settings, sequence }).result, { code: 'ERR_DISPOSED' })
+    const gone = { code: 'ERR_DISPOSED', message: /the sequence was disposed/ }
+    await assert.rejects(generate(model, prompt, { ...settings, sequence }).result, gone)
   })
 })

@@ -62,6 +62,10 @@ describe('what a skip file knows of a set', () => {
     assert.deepEqual(parseSkipEntry({ ...set, ...prior }, at), { skip: set, prior })
     assert.deepEqual(parseSkipEntry({ tiny: { ...set, costs: [{ ...one, device: 'x' }] } }, at).prior, { costs: [one] })
     assert.deepEqual(parseSkipEntry({ tiny: { ...set, survival: [1] } }, at).prior, { survival: [1] })
+    for (const prefix of [0, 0.25, 0.99]) {
+      const costs = [{ ...one, prefix }]
+      assert.deepEqual(parseSkipEntry({ tiny: { ...set, costs } }, at).prior, { costs })
+    }
     assert.deepEqual(parseSkipEntry({ tiny: set }, at), { skip: set })
     assert.deepEqual(parseSkipFile({ tiny: { ...set, ...prior } }, at), set)
   })
@@ -86,6 +90,13 @@ describe('what a skip file knows of a set', () => {
     'with verification of nothing': [[{ ...one, verify: [] }], /"verify" has 0 numbers; expected 1 to 256/],
     'with more than is verified': [[{ ...one, verify: new Array(257).fill(1) }], /"verify" has 257/],
     'with verification in milliseconds': [[{ ...one, verify: [7, 9] }], /"verify" begins with 7; expected 1/],
+    'with verification that is not done at all': [
+      [{ ...one, prefix: 1 }],
+      /"costs\[0\]": "prefix" is 1; expected a part of a pass, from 0 to below 1/,
+    ],
+    'with less than no prefix': [[{ ...one, prefix: -0.1 }], /"prefix" is -0.1/],
+    'with a prefix in words': [[{ ...one, prefix: 'half' }], /"prefix" is "half"/],
+    'with no number as prefix': [[{ ...one, prefix: null }], /"prefix" is null/],
     'with negative verification': [[{ ...one, verify: [1, -2] }], /"verify"\[1\] is -2/],
     twice: [[one, { ...one, draft: 0.5 }], /"costs\[1\]" is a second one of wasm, q8_0, 2 threads/],
   }

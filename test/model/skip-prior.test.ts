@@ -40,6 +40,13 @@ describe('the costs that hold on a backend', () => {
     assert.equal(draftOn('wasm', 'q8_0', 16), 0.3)
   })
 
+  it('tell the part of a pass that is not done again where it was measured', () => {
+    const here = { backend: 'wasm', dtype: 'f32', threads: 2 }
+    const withPart = [{ ...of('wasm', 'f32', 2, 0.2), prefix: 0.25 }]
+    const found = draftCostsOn({ costs: withPart, survival }, here)
+    assert.deepEqual(found, { draft: 0.2, verify: [1, 1.2], prefix: 0.25, survival })
+  })
+
   it('are none of another backend or type, and nothing without survival or without costs', () => {
     assert.equal(draftOn('reference', 'f32', 2), undefined)
     assert.equal(draftOn('wasm', 'bf16', 2), undefined)
