@@ -184,7 +184,7 @@ describe('plain decoding beside drafts', () => {
     const [way, other] = [0, 1].map(() => wayOf(model, { draft: 'lookup', draftLength: 'adaptive' })!)
     const first = begin(way!)
     assert.equal(goesOn(first), true)
-    const lane = { draft: 'lookup', limit: 4, drafted: 4, accepted: 0 }
+    const lane = { draft: 'mine', limit: 4, drafted: 4, accepted: 0, confidences: [0.9, 0.9, 0.9, 0.9] }
     first.observe?.({ lanes: [lane], ms: 1, draftMs: 0, verifyMs: 1, draftPasses: 0, rows: 5 })
     assert.equal(goesOn(begin(way!)), false, 'the threshold has risen')
     assert.equal(goesOn(begin(other!)), true)
