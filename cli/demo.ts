@@ -19,6 +19,9 @@ import { describeSkip, percent } from './summary.ts'
 import { formatTable } from './table.ts'
 import { paintFor, printable } from './terminal.ts'
 
+/** Drafts of two tokens show in every round what happens, and pay where anything does. */
+const shownLength = 2
+
 interface Options extends ModelOptions {
   readonly prompt: string
   readonly maxNewTokens: number
@@ -30,7 +33,7 @@ export function demoCommand(): Command {
   return addModelOptions(new Command('demo'))
     .description('tell one story twice, plainly and self-speculatively, and compare (what runs without a command)')
     .option('--prompt <text>', 'how the story begins', 'Once upon a time, there was a little girl named Mia. She loved')
-    .addOption(draftLengthOption({ unsaid: 'cost-model' }))
+    .addOption(draftLengthOption({ unsaid: shownLength }))
     .option('--max-new-tokens <n>', 'tokens to generate at most', wholeNumber(1), 160)
     .option('--json', 'one JSON object on standard output instead of the stories')
     .addHelpText(
@@ -52,7 +55,7 @@ async function run(options: Options, signal: AbortSignal): Promise<number> {
     const lack = model.skip ? 'a tokenizer' : 'a skip set'
     throw new ArgumentError(`${model.name} came without ${lack}, which the demo needs; see: drafthorse generate --help`)
   }
-  const { prompt, maxNewTokens, draftLength = 'cost-model', json } = options
+  const { prompt, maxNewTokens, draftLength = shownLength, json } = options
   const quiet = json === true
   const say = (text: string): void => void (quiet || process.stdout.write(text))
   const paint = paintFor(process.stdout)

@@ -81,6 +81,6 @@ describe('the words after the two stories', () => {
     assert.match(four.stdout, /(?:A pass that checks|passes checked) drafts.* times as long as a plain pass/)
     const none = await run(['demo', '--max-new-tokens', '12', '--draft-length', '0'])
     assert.match(none.stdout, /\nNothing was drafted, so every pass was a plain one\.\n/)
-    assert.match((await run(['demo', '--help'])).stdout, /\(default:\s+cost-model\)/)
+    assert.match((await run(['demo', '--help'])).stdout, /\(default:\s+2\)/)
   })
 })
