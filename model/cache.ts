@@ -14,6 +14,7 @@ export interface Sequence {
   readonly tokens: number[]
   /** The sequence whose first `length` rows it reads in place of rows of its own. */
   readonly parent?: { readonly sequence: Sequence; readonly length: number } | undefined
+  readonly disposed: boolean
   /** How many of its rows it shares, with its parent or with a child: so many have to stay. */
   sharedRows(): number
   /** Frees the cache, once the sequences that read it are disposed as well. Disposing twice does nothing. */
@@ -62,6 +63,9 @@ export function createSequence(
     length: tokens.length,
     tokens,
     parent: shared,
+    get disposed() {
+      return life.disposed
+    },
     sharedRows() {
       const { length = 0 } = shared ?? {}
       return Math.max(length, ...[...life.children].map((child) => child.parent!.length))
@@ -84,9 +88,9 @@ function lifeOf(sequence: Sequence): Life {
   return life
 }
 
-/** Throws {@link DisposedError} for a sequence that was disposed, and {@link ArgumentError} for what is none. */
-export function expectLive(sequence: Sequence): void {
-  if (lifeOf(sequence).disposed) throw new DisposedError('the sequence was disposed; create another')
+/** Throws {@link DisposedError} for a sequence that was disposed. */
+export function expectLive({ disposed }: Sequence): void {
+  if (disposed) throw new DisposedError('the sequence was disposed; create another')
 }
 
 function rowsToShare(parent: Sequence, length = parent.tokens.length): number {
