@@ -106,7 +106,8 @@ async function tellStory(teller: Model): Promise<void> {
   for (const id of ['speed', 'tokens', 'passes', 'accepted']) figure(id, undefined)
   story.begin(prompt.value)
   try {
-    const stream = generate(teller, prompt.value, { draft, maxNewTokens: Number(fields.get('length')), signal })
+    const maxNewTokens = Number(fields.get('length'))
+    const stream = generate(teller, prompt.value, { draft, draftLength: 2, maxNewTokens, signal })
     let first: number | undefined
     for await (const event of stream) {
       if (event.type !== 'token') continue

@@ -10,10 +10,11 @@ describe('planSkip', () => {
   })
 
   it('runs everything when nothing is skipped, and nothing when everything is', () => {
-    assert.deepEqual(planSkip(noSkip, 2), { skipped: [false, false, false, false], first: 4, run: 4 })
+    assert.deepEqual(planSkip(noSkip, 2), { skipped: [false, false, false, false], first: 4, exits: false, run: 4 })
     assert.deepEqual(planSkip({ attention: [1, 0], mlp: [0, 1] }, 2), {
       skipped: [true, true, true, true],
       first: 0,
+      exits: true,
       run: 0,
     })
   })

@@ -21,7 +21,7 @@ const joined = (runs: Runs): string => runs.map(([, text]) => text).join('')
 async function tellInNode(prompt: string, draft: 'none' | 'skip'): Promise<Runs> {
   await using model = await loadModel('stories', { backend: 'wasm', dtype: 'bf16', threads: 1 })
   const runs: [string, string][] = [['prompt', prompt]]
-  for await (const event of generate(model, prompt, { draft, maxNewTokens: newTokens })) {
+  for await (const event of generate(model, prompt, { draft, draftLength: 2, maxNewTokens: newTokens })) {
     if (event.type !== 'token' || event.text === '') continue
     const source = event.source === 'draft' ? 'drafted' : 'own'
     const last = runs.at(-1)!
