@@ -1,5 +1,6 @@
 // Decoding: generation, and the parts that it is made of.
 
+export type { DraftCosts } from '../model/draft-costs.ts'
 export { acceptEqual } from './accept/equality.ts'
 export { type BatchEvent, type BatchOptions, type BatchPrompt, type BatchStream, generateBatch } from './batch.ts'
 export { cascade } from './draft/cascade.ts'
@@ -20,7 +21,6 @@ export { type PromptLookupOptions, promptLookup } from './draft/prompt-lookup.ts
 export { type SkipLayersOptions, skipLayers } from './draft/skip-layers.ts'
 export { type AdaptiveOptions, type AdaptiveState, adaptive, adaptiveState } from './draft-length/adaptive.ts'
 export { type CostModel, type CostModelOptions, type CostModelSession, costModel } from './draft-length/cost-model.ts'
-export type { DraftCosts } from './draft-length/draft-costs.ts'
 export type {
   DraftAsk,
   DraftLength,

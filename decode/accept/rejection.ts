@@ -15,7 +15,7 @@ import {
   weigh,
 } from '../sampler.ts'
 import type { Acceptance } from './acceptance.ts'
-import { acceptByEquality, acceptEqual } from './equality.ts'
+import { acceptByEquality, acceptChosen } from './equality.ts'
 
 export interface RejectionOptions extends SamplerOptions {
   readonly sampling: Sampling
@@ -81,14 +81,9 @@ export function acceptByRejection({
   return {
     name: 'rejection',
     drafting: isGreedy(draftSampling) ? undefined : { choose: (logits, history) => timed(() => draw(logits, history)) },
-    accept: ({ drafted, history, logits }) =>
+    accept: (verified) =>
       timed(() => {
-        const before = [...history]
-        const tokens = acceptEqual(drafted, (at) => {
-          const token = choose(logits(at), before)
-          before.push(token)
-          return token
-        })
+        const tokens = acceptChosen(verified, choose)
         for (const { q } of draws.values()) spare.push(q.values)
         draws.clear()
         round++

@@ -1,7 +1,7 @@
 // How many tokens to draft before the model is asked: what a policy is told, and what it answers.
 
 import { ArgumentError } from '../../engine/errors.ts'
-import type { DraftCosts } from './draft-costs.ts'
+import type { DraftCosts } from '../../model/draft-costs.ts'
 
 /** A policy; what one generation needs to remember lives in its session. */
 export interface DraftLength {

@@ -1,6 +1,6 @@
 // What a round should cost over a plain one, before it is measured: the prior's figures, or a guess that measuring scales.
 
-import type { DraftCosts } from './draft-costs.ts'
+import type { DraftCosts } from '../../model/draft-costs.ts'
 
 /** A round of `length` drafted tokens for each of `lanes` sequences; `runs`: the draft runs the model for them. */
 export interface RoundShape {

@@ -1,6 +1,6 @@
 // What rounds of one draft take over a plain one, by the length drafted.
 
-import type { DraftCosts } from './draft-costs.ts'
+import type { DraftCosts } from '../../model/draft-costs.ts'
 import { roundCost } from './pass-costs.ts'
 import { type RecentMedian, recentMedian, sideOf } from './recent-median.ts'
 

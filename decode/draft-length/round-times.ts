@@ -1,6 +1,6 @@
 // What rounds take: plain ones in milliseconds, those that draft over a plain one of as many sequences.
 
-import type { DraftCosts } from './draft-costs.ts'
+import type { DraftCosts } from '../../model/draft-costs.ts'
 import type { RoundReport } from './draft-length.ts'
 import { type RecentMedian, recentMedian, sideOf } from './recent-median.ts'
 import { type GrowingCurve, type RoundCurve, roundCurve } from './round-curve.ts'

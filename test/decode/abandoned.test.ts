@@ -14,7 +14,7 @@ import {
 import type { Sequence } from 'drafthorse/model'
 import { folderOf } from '../checkpoints.ts'
 import { everyDraft, logitsAfter } from './drafts.ts'
-import { turns } from './generations.ts'
+import { assertNothingHeld, turns } from './generations.ts'
 
 const prompt = [3, 4, 5, 3, 4, 5, 3, 4]
 const prompts = [prompt, [168, 102, 252], [7, 7, 7, 7, 7]]
@@ -74,8 +74,7 @@ describe('a generation that does not come to its end', () => {
   })
   after(() => model.dispose())
   afterEach(() => {
-    const { caches, arenas } = model.backend.memory()
-    assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
+    assertNothingHeld(model)
   })
 
   /** The sequence holds the rows of these tokens but the last, and what goes on from it is plain decoding's. */
@@ -171,8 +170,7 @@ describe('a batch that does not come to its end', () => {
   })
   after(() => model.dispose())
   afterEach(() => {
-    const { caches, arenas } = model.backend.memory()
-    assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
+    assertNothingHeld(model)
   })
 
   function expectPrefixes(results: readonly GenerationResult[]): void {

@@ -5,7 +5,7 @@ import type { GenerateOptions, GenerationEvent, GenerationResult } from 'draftho
 import { type Sequence, truncate } from 'drafthorse/model'
 import fc from 'fast-check'
 import { folderOf } from '../checkpoints.ts'
-import { cachedBytes, collect, skipping, turns, watched } from './generations.ts'
+import { assertNothingHeld, cachedBytes, collect, skipping, turns, watched } from './generations.ts'
 
 const prompt = Array.from({ length: 40 }, (_, i) => (i * 29) % 320)
 const drafts: Record<string, GenerateOptions> = {
@@ -27,8 +27,7 @@ describe('aborting a generation', () => {
   after(() => model.dispose())
   afterEach(() => {
     onCall = undefined
-    const { caches, arenas } = model.backend.memory()
-    assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
+    assertNothingHeld(model)
   })
 
   for (const [name, draft] of Object.entries(drafts)) {

@@ -19,7 +19,7 @@ import {
 import { advance } from 'drafthorse/model'
 import { edited, folderOf } from '../checkpoints.ts'
 import { guessing, someSkipped } from './drafts.ts'
-import { outcome, skipping } from './generations.ts'
+import { assertNothingHeld, outcome, skipping } from './generations.ts'
 
 const prompt = [168, 102, 252, 316, 115, 7]
 const settings = { maxNewTokens: 24, ignoreEos: true }
@@ -33,8 +33,7 @@ describe('the drafts of a generation', () => {
   })
   after(() => model.dispose())
   afterEach(() => {
-    const { caches, arenas } = model.backend.memory()
-    assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
+    assertNothingHeld(model)
   })
 
   /** The tokens of plain decoding that follow `length` of the text. */

@@ -12,7 +12,7 @@ import {
   skipLayers,
 } from 'drafthorse/decode'
 import { folderOf } from '../checkpoints.ts'
-import { outcome, skipping } from './generations.ts'
+import { assertNothingHeld, outcome, skipping } from './generations.ts'
 
 const prompts = [[168, 102, 252], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [300], [11, 12, 13, 14], [7, 7, 7, 7, 7, 7]]
 const skip = { attention: [1, 2], mlp: [1] }
@@ -62,8 +62,7 @@ for (const backend of ['reference', 'wasm']) {
     })
     after(() => model.dispose())
     afterEach(() => {
-      const { caches, arenas } = model.backend.memory()
-      assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
+      assertNothingHeld(model)
     })
 
     for (const [name, way] of Object.entries(ways)) {
@@ -114,8 +113,7 @@ describe('a batch', () => {
   })
   after(() => model.dispose())
   afterEach(() => {
-    const { caches, arenas } = model.backend.memory()
-    assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
+    assertNothingHeld(model)
   })
   const settings = { maxNewTokens: 6, ignoreEos: true, draft: 'none' } as const
 

@@ -21,7 +21,7 @@ import { reference } from 'drafthorse/engine/reference'
 import { startDraft } from '../../decode/draft/checked.ts'
 import { folderOf } from '../checkpoints.ts'
 import { guessing, someSkipped } from './drafts.ts'
-import { outcome } from './generations.ts'
+import { assertNothingHeld, outcome } from './generations.ts'
 
 const prompt = [168, 102, 252, 316, 115, 7]
 const settings = { maxNewTokens: 14, ignoreEos: true, draftLength: 3 }
@@ -61,8 +61,7 @@ describe('what a draft says', () => {
   })
   after(() => model.dispose())
   afterEach(() => {
-    const { caches, arenas } = model.backend.memory()
-    assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
+    assertNothingHeld(model)
   })
 
   /** Refused alone, and in a batch whose other texts have nothing to do with it. */

@@ -14,7 +14,7 @@ import { reference } from 'drafthorse/engine/reference'
 import { advance, type Llama } from 'drafthorse/model'
 import fc from 'fast-check'
 import { folderOf } from '../checkpoints.ts'
-import { collect, outcome, skipping } from './generations.ts'
+import { assertNothingHeld, collect, outcome, skipping } from './generations.ts'
 
 const prompt = [168, 102, 252, 316, 115, 7]
 const settings = { maxNewTokens: 14, ignoreEos: true, draftLength: 8 }
@@ -56,8 +56,7 @@ describe("a draft of one's own", () => {
   })
   after(() => model.dispose())
   afterEach(() => {
-    const { caches, arenas } = model.backend.memory()
-    assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
+    assertNothingHeld(model)
   })
 
   const run = (draft: Draft, options: GenerateOptions = {}) =>

@@ -13,7 +13,7 @@ import {
 import fc from 'fast-check'
 import { folderOf } from '../checkpoints.ts'
 import { everyDraft, guessing, logitsAfter, proposingIds } from './drafts.ts'
-import { outcome } from './generations.ts'
+import { assertNothingHeld, outcome } from './generations.ts'
 
 const prompts: readonly (readonly number[])[] = [
   [168, 102, 252, 316, 115, 7],
@@ -39,8 +39,7 @@ for (const backend of ['reference', 'wasm']) {
     })
     after(() => model.dispose())
     afterEach(() => {
-      const { caches, arenas } = model.backend.memory()
-      assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
+      assertNothingHeld(model)
     })
 
     /** The result, and what it leaves: its cache, by what the model says after it. */

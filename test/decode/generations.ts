@@ -1,5 +1,6 @@
 // What tests of decoding share: collecting a stream, watched backends, and what must not depend on the draft.
-import type { SkipSet } from 'drafthorse'
+import assert from 'node:assert/strict'
+import type { Model, SkipSet } from 'drafthorse'
 import type { GenerationEvent, GenerationResult, GenerationStream } from 'drafthorse/decode'
 import { type BackendModule, type OpName, type Ops, withOps } from 'drafthorse/engine'
 import { type ReferenceCache, type ReferenceTensor, reference } from 'drafthorse/engine/reference'
@@ -14,6 +15,12 @@ export async function collect(stream: GenerationStream): Promise<Collected> {
   const events: GenerationEvent[] = []
   for await (const event of stream) events.push(event)
   return { events, result: await stream.result }
+}
+
+/** Generations that are over hold no memory of their own. */
+export function assertNothingHeld({ backend }: Model): void {
+  const { caches, arenas } = backend.memory()
+  assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
 }
 
 /** What must not depend on the draft. */

@@ -14,7 +14,7 @@ import {
 import { type ModelFiles, memoryFiles } from 'drafthorse/model'
 import { folderOf } from '../checkpoints.ts'
 import { guessing, logitsAfter, someSkipped } from './drafts.ts'
-import { outcome } from './generations.ts'
+import { assertNothingHeld, outcome } from './generations.ts'
 
 /** A token whose embedding is not numbers, and so all that follows from its row. */
 const broken = 211
@@ -57,8 +57,7 @@ for (const [backend, threads] of [
     })
     after(() => model.dispose())
     afterEach(() => {
-      const { caches, arenas } = model.backend.memory()
-      assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
+      assertNothingHeld(model)
     })
     const settings = { maxNewTokens: 10, ignoreEos: true }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { generate, loadModel, type Model } from 'drafthorse'
 import { cascade, type GenerateOptions, promptLookup, skipLayers } from 'drafthorse/decode'
 import { folderOf, stories260K } from '../checkpoints.ts'
+import { assertNothingHeld } from './generations.ts'
 
 const prompt = [168, 102, 252, 316, 115, 7]
 const skip = { attention: [1, 2], mlp: [1] }
@@ -21,8 +22,7 @@ describe('generate refuses', () => {
     it(name, async () => {
       const stream = generate(model, ids, options)
       await assert.rejects(stream.result, { code: 'ERR_ARGUMENT', name: 'ArgumentError', message })
-      const { caches, arenas } = model.backend.memory()
-      assert.deepEqual({ caches, arenas }, { caches: 0, arenas: 0 })
+      assertNothingHeld(model)
     })
   }
 
