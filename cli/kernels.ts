@@ -199,9 +199,9 @@ function reportText(report: Report, times: readonly OpTime[]): string {
     formatTable(columns, rows),
     '',
     `${ok + failed + found + skipped} cases: ${counts.join(', ')}; seed ${report.seed}`,
+    ...reasons(report.skipped),
     ...list('FAILED', report.failures),
     ...list('not invariant', report.found),
-    ...reasons(report.skipped),
     '',
   ].join('\n')
 }
@@ -215,10 +215,22 @@ function figure(microseconds: number): string {
   return microseconds < 100 ? microseconds.toPrecision(2) : microseconds.toFixed(0)
 }
 
+/** Findings of one kind that are shown: cases begin with the smallest shapes, in which a mistake is found most easily. */
+const mostShown = 3
+
 function list(title: string, findings: readonly Finding[]): string[] {
-  return findings.map(({ op, kind, dtype, name, message }) => {
+  const groups = new Map<string, Finding[]>()
+  for (const finding of findings) {
+    const { op, kind, dtype } = finding
     const what = [op, ...(dtype ? [dtype] : []), kind].join(' ')
-    return `\n${title} ${what}: ${name}\n  ${message.replaceAll('\n', '\n  ')}`
+    groups.set(what, [...(groups.get(what) ?? []), finding])
+  }
+  return [...groups].flatMap(([what, all]) => {
+    const shown = all.slice(0, mostShown).map(({ name, message }) => {
+      return `\n${title} ${what}: ${name}\n  ${message.replaceAll('\n', '\n  ')}`
+    })
+    const rest = all.length - shown.length
+    return rest > 0 ? [...shown, `\n${title} ${what}: ${rest} more, which --json lists`] : shown
   })
 }
 

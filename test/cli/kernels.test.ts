@@ -99,7 +99,9 @@ describe('drafthorse kernels', () => {
     )
     const json = await run('--backend', path, '--op', 'rmsNorm', '--json')
     assert.equal(json.code, 1)
-    assert.ok(JSON.parse(json.stdout).failures.length > 0)
+    const { failures } = JSON.parse(json.stdout)
+    assert.equal(stdout.match(/\nFAILED rmsNorm accuracy: \[/g)?.length, 3)
+    assert.ok(stdout.endsWith(`\nFAILED rmsNorm accuracy: ${failures.length - 3} more, which --json lists\n`))
   })
 
   it('takes other limits with --limit', async () => {
