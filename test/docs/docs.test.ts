@@ -1,7 +1,9 @@
 // The docs are executed: every shell line and code block of README.md and docs/, unless its fence says no-run: reason.
 //
 // A block runs in a scratch folder of its document, below the package, so that `import 'drafthorse'` finds it.
-// ```sh cwd=repo runs in the root instead; ```ts file=mine.ts keeps the block under that name for the blocks after it.
+// ```sh cwd=repo runs in the root instead; ```ts file=mine.ts keeps the block under that name for the blocks after it, and
+// several with one name are parts of one file, which grows from block to block. What a ```console shows below its commands
+// is held to what they print, `...` for anything; ```console exit=1 is of commands that end with that code.
 // ```ts from=decode/stop.ts is not run: it quotes that source, with `// ...` for lines that are left out.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -10,7 +12,7 @@ import { join, posix } from 'node:path'
 import { projectFiles, read, root } from '../package/files.ts'
 import { anchorsOf, type Block, blocksOf, linksOf } from './markdown.ts'
 import { misquoted } from './quotes.ts'
-import { commandsOf, programOf } from './shell.ts'
+import { commandsOf, missingLine, programOf } from './shell.ts'
 
 const shell = new Set(['sh', 'bash', 'shell', 'console'])
 const code = new Set(['ts', 'typescript', 'js', 'javascript', 'mjs'])
@@ -28,7 +30,7 @@ function folderOf(path: string): string {
 function reasonNotToRun({ info }: Block): string | undefined {
   const reason = /^no-run\b:?\s*(.*)$/.exec(info)
   if (reason) assert.ok(info.startsWith('no-run: ') && reason[1], `"${info}": write no-run: reason`)
-  else assert.match(info, /^(((file=[\w.-]+|cwd=repo)( |$))*|from=[\w./-]+)$/, `"${info}" is not known`)
+  else assert.match(info, /^(((file=[\w.-]+|cwd=repo|exit=\d)( |$))*|from=[\w./-]+)$/, `"${info}" is not known`)
   return reason?.[1]
 }
 
@@ -36,12 +38,12 @@ function isRun({ language, info }: Block): boolean {
   return !/^(no-run|from=)/.test(info) && !shown.has(language)
 }
 
-function settingOf({ info }: Block, name: 'file' | 'cwd' | 'from'): string | undefined {
+function settingOf({ info }: Block, name: 'file' | 'cwd' | 'from' | 'exit'): string | undefined {
   return new RegExp(`\\b${name}=(\\S+)`).exec(info)?.[1]
 }
 
-/** Runs a program to its end and throws, with what it wrote, where it fails. */
-async function run(program: string[], cwd: string): Promise<void> {
+/** Runs a program to its end; what it wrote. Throws where it ends with another code. */
+async function run(program: string[], cwd: string, code = 0): Promise<string> {
   const [command = '', ...args] = program
   const child = spawn(command, args, {
     cwd,
@@ -55,7 +57,8 @@ async function run(program: string[], cwd: string): Promise<void> {
     child.on('error', reject)
     child.on('close', (...end) => resolve(end))
   })
-  assert.equal(signal ?? status, 0, `${program.join(' ')}\n${output.slice(-4000)}`)
+  assert.equal(signal ?? status, code, `${program.join(' ')}\n${output.slice(-4000)}`)
+  return output
 }
 
 /** Where a code block is written, in the folder of its document. */
@@ -64,15 +67,30 @@ function fileOf(path: string, block: Block): string {
   return join(folderOf(path), settingOf(block, 'file') ?? `line-${block.line}.${extension}`)
 }
 
+/** Writes the code blocks of a document that begin before a line. */
+function writeCode(path: string, end = Number.POSITIVE_INFINITY): void {
+  const files = new Map<string, string[]>()
+  for (const block of blocksOf(read(path))) {
+    if (!isRun(block) || !code.has(block.language) || block.line > end) continue
+    const file = fileOf(path, block)
+    files.set(file, [...(files.get(file) ?? []), `${block.text}\n`])
+  }
+  for (const [file, parts] of files) writeFileSync(file, parts.join('\n'))
+}
+
 async function runBlock(path: string, block: Block): Promise<void> {
+  writeCode(path, block.line)
   const cwd = settingOf(block, 'cwd') === 'repo' ? root : folderOf(path)
   if (shell.has(block.language)) {
     const commands = commandsOf(block.language, block.text)
     assert.ok(commands.length > 0, 'the block has no command')
+    let output = ''
     for (const command of commands) {
       console.log(`      $ ${command}`)
-      await run(programOf(command), cwd)
+      output += await run(programOf(command), cwd, Number(settingOf(block, 'exit') ?? 0))
     }
+    const missing = block.language === 'console' ? missingLine(block.text, output) : undefined
+    assert.equal(missing, undefined, `not printed, or not in this place: ${missing}\n${output.slice(0, 8000)}`)
   } else if (code.has(block.language)) {
     await run([process.execPath, '--import', 'tsx', fileOf(path, block)], cwd)
   } else if (block.language === 'json') {
@@ -89,9 +107,7 @@ describe('docs', function () {
     rmSync(scratch, { recursive: true, force: true })
     for (const path of documents) {
       mkdirSync(folderOf(path), { recursive: true })
-      for (const block of blocksOf(read(path))) {
-        if (isRun(block) && code.has(block.language)) writeFileSync(fileOf(path, block), `${block.text}\n`)
-      }
+      writeCode(path)
     }
   })
 
@@ -136,8 +152,10 @@ describe('docs', function () {
           .map((block) => fileOf(path, block)),
       )
       if (files.length === 0) return
+      for (const path of documents) writeCode(path)
       const config = join(scratch, 'tsconfig.json')
-      const compilerOptions = { rootDir: root, noUnusedLocals: false, noUnusedParameters: false }
+      const unpublished = { noUnusedLocals: false, noUnusedParameters: false, isolatedDeclarations: false }
+      const compilerOptions = { rootDir: root, ...unpublished }
       writeFileSync(config, JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, include: [], files }))
       await run([process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '-p', config], root)
     })

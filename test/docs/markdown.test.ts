@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { anchorsOf, blocksOf, linksOf } from './markdown.ts'
 import { misquoted } from './quotes.ts'
-import { commandsOf, programOf, wordsOf } from './shell.ts'
+import { commandsOf, missingLine, programOf, wordsOf } from './shell.ts'
 
 const sample = [
   '# A title, with `code`',
@@ -48,6 +48,16 @@ describe('shell lines', () => {
       'node a.js  --flag',
       'node b.js',
     ])
+  })
+
+  it('misses a line that was not printed, or not after the one before it', () => {
+    const printed = 'table 1.5 ok\n  a [2] (x)\nb\nlast\n'
+    for (const shown of ['table ... ok\n  a [2] (x)\nlast', '...\nb', '']) {
+      assert.equal(missingLine(`$ node a.js\n${shown}`, printed), undefined, shown)
+    }
+    assert.equal(missingLine('$ node a.js\nb\n  a [2] (x)', printed), '  a [2] (x)')
+    assert.equal(missingLine('$ node a.js\ntable', printed), 'table')
+    assert.equal(missingLine('$ node a.js\nb\nb', printed), 'b')
   })
 
   it('splits words as sh does', () => {

@@ -10,6 +10,24 @@ export function commandsOf(language: string, text: string): string[] {
   return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'))
 }
 
+/**
+ * The first line below the commands of a `console` block that is not among what they printed, after the one before it; or
+ * nothing. `...` stands for anything, alone for any lines.
+ */
+export function missingLine(text: string, output: string): string | undefined {
+  const shown = text.split('\n').filter((line) => !/^(\$ .*|\s*(\.\.\.)?)$/.test(line))
+  const printed = output.split(/\r?\n/)
+  let at = 0
+  for (const line of shown) {
+    const parts = line.trimEnd().split('...')
+    const pattern = new RegExp(`^${parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')}\\s*$`)
+    const found = printed.findIndex((candidate, i) => i >= at && pattern.test(candidate))
+    if (found === -1) return line
+    at = found + 1
+  }
+  return undefined
+}
+
 /** The program and arguments of a command. Throws where it is none that the tests can run. */
 export function programOf(command: string): string[] {
   const words = wordsOf(command)
