@@ -3,6 +3,7 @@
 import { ArgumentError } from '../../engine/errors.ts'
 import { expectOptions } from '../../engine/options.ts'
 import { bestLength, type Judgement } from './best-length.ts'
+import { bookkeeping } from './bookkeeping.ts'
 import type {
   DraftAsk,
   DraftLength,
@@ -38,17 +39,9 @@ export interface CostModelSession extends DraftLengthSession {
   predictedSpeedup(): number | undefined
 }
 
-interface Stakes {
-  readonly lanes: number
-  readonly of: Attempts
-  readonly over?: number
-}
-
 const none: DraftLimit = { most: 0 }
 const idle = { length: 0, speedup: 1, trying: false }
 
-/** Plain rounds before the first attempt where nothing is known, and where a prior tells all but the time of one. */
-const plainRounds = { unknown: 2, prior: 1 } as const
 /** Rounds before the first attempt at a draft that does not pay by its prior. */
 const priorWait = 64
 /** Of the rounds with the best length, one in so many tries another beside it. */
@@ -58,25 +51,23 @@ const neighbours = [1, -1, 2, -2] as const
 const attemptMost = 4
 /** Rounds after which it is known how sure a draft may be of itself. */
 const manyRounds = 8
-/** What was seen before a draft lay idle counts for so many rounds when it is tried again. */
-const oldWeight = 3
-/** Rounds without a draft, after which what was seen of it is old. */
-const oldAfter = 8
+/** Rounds without a draft, after which what was seen of it is old, and for how many it counts when the draft is tried again. */
+const old = { after: 8, weight: 3 } as const
 
 /**
  * Drafts as many tokens, up to `most`, as give most of them per millisecond. A round that drafts k gives
  *
  *     R(k) = (1 + S_1 + .. + S_k) / t(k)
  *
- * of them for each sequence, where S_i is the share of rounds of which i tokens are accepted, and t(k) what the round takes,
- * with all that belongs to it; R(0) is plain decoding. Both are of recent rounds: S from the chance at each depth that a
+ * of them for each sequence, where S_i is the share of rounds of which i tokens are accepted, and t(k) what the round takes;
+ * R(0) is plain decoding. Both are of recent rounds: S from the chance at each depth that a
  * token holds where those before it did (a round that was shorter tells nothing of what lies deeper), t as a median, which a
  * few slow rounds do not move. A change of either shows within some tens of rounds. Now and then a plain round is made, so
  * that R(0) stays true, and a length beside the best. Guesses, which cost nothing, are judged by their sort whether or not
  * they were verified; they are, as far as it pays best, where neither a plain round nor a draft asked later gives more.
  *
- * Prior: figures measured before (DraftCosts) stand for 8 rounds in S and for 2 in t, so that drafting starts after two
- * plain rounds. Without one it starts with plain rounds, then tries one token, and more as they hold.
+ * Prior: figures measured before (DraftCosts) stand for 8 rounds in S and for 2 in t. Without one drafting starts, after three
+ * plain rounds, with one token, and more as they hold.
  *
  * Attempts: a draft that does not pay is tried again after 8 rounds, 16, .., 256, each time that it did not; where it did, at
  * once. What was seen of it before counts for little then, so that a change for the better shows in a few attempts. An early
@@ -84,11 +75,11 @@ const oldAfter = 8
  *
  * Ledger: drafting pauses while the time lost against plain decoding is more than 2 % of what plain decoding would have
  * taken, and one round; attempts may lose 1 %, and one plain round, against what was made but for them; those at guesses by
- * themselves. A round that took over twice as long as such rounds do is
- * counted as one of them: what happened would have happened to plain decoding.
+ * themselves. A round that took over twice as long as such rounds do is counted as one of them: what happened would have
+ * happened to plain decoding. Rounds are booked once plain ones were made after them too, which is before drafting is given up:
+ * by the mean of what these took. A machine that others slow down for a while makes no draft dear.
  *
  * Whether to draft at all rests on what recent rounds brought for their time, with R(k) for those that are missing.
- *
  * Where reads are free a round ends early as well, when the chance that all its tokens hold, by their confidences and by what
  * such confidences were worth, and the next one too, times what a token takes at the best R, is less than the next one costs.
  *
@@ -105,11 +96,11 @@ export function costModel(options: CostModelOptions = {}): CostModel {
 }
 
 function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthStart): CostModelSession {
-  const times = roundTimes({ prior, plainRounds: prior ? plainRounds.prior : plainRounds.unknown })
+  const times = roundTimes(prior)
   const books = ledger()
+  const waiting = bookkeeping(books)
   const sources = new Map<string, Source>()
-  /** Lengths settled for this round: all sequences of a batch get the same. */
-  const settled = new Map<string, typeof idle>()
+  const settled = new Map<string, typeof idle>() // for this round: all sequences of a batch get the same
   const expected = { tokens: 0, ratio: 0 }
   /** Tokens in the time of a plain round that a guess would have given, which stepped back in this round for an attempt. */
   let instead = 1
@@ -153,7 +144,10 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
   }
 
   /** Whether an attempt may lose what it will against rounds of `over` tokens in the time of a plain one. */
-  function affords({ tokens, ratio }: Yield, { lanes, of, over = instead }: Stakes): boolean {
+  function affords(
+    { tokens, ratio }: Yield,
+    { lanes, of, over = instead }: { lanes: number; of: Attempts; over?: number },
+  ): boolean {
     return books.affords((ratio - tokens / over) * (times.plainMs(lanes) ?? 0), of)
   }
 
@@ -195,10 +189,11 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
       const aside = from.uses % neighbourEvery === neighbourEvery - 1 ? neighbours[turn % neighbours.length]! : 0
       return { length: Math.max(1, Math.min(most, best.length + aside)), speedup, trying: instead > 1 }
     }
+    if (waiting.holds(from.pace)) return idle
     const attempt = judge(ask, Math.min(most, attemptMost))
     if (!from.probes.due || !affords(attempt, { lanes: ask.lanes, of: 'run' })) return idle
-    if (from.probes.idle >= oldAfter && !from.exit.begun) {
-      from.survival(undefined).fade(oldWeight)
+    if (from.probes.idle >= old.after && !from.exit.begun) {
+      from.survival(undefined).fade(old.weight)
       from.pace.fade(0)
     }
     if (!isWorthTrying(from, ask)) return idle
@@ -241,28 +236,33 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
       if (plainMs !== undefined) books.add({ ms: round.ms, plainMs, tokens: 1, kind: 'run' })
       return
     }
-    const { ms, typical } = times.believed(round) ?? { ms: 0, typical: 1 }
+    const believed = plainMs !== undefined ? times.believed(round, plainMs) : undefined
     times.record(round)
-    if (plainMs === undefined) return
-    const used = typeof timed === 'object' ? sources.get(timed.draft) : undefined
-    const sort = typeof timed === 'object' && timed.runs ? 'run' : 'guess'
-    books.add({ ms, plainMs, tokens, kind: timed === 'plain' ? 'plain' : used?.trying ? sort : 'drafting', instead })
-    expected.ratio += typical
+    if (plainMs === undefined || !believed) return
+    expected.ratio += believed.typical
     expected.tokens += mean(
       round.lanes.map((lane) => (lane.draft === undefined ? 1 : expectedTokens(sourceOf(lane.draft), lane))),
     )
+    const used = typeof timed === 'object' ? sources.get(timed.draft) : undefined
     for (const from of sources.values()) {
       if (from !== used) from.probes.wait()
     }
-    if (!used) return
-    used.pace.add({ tokens, ratio: ms / plainMs })
-    if (used.trying) {
+    const { ms } = believed
+    if (waiting.lanes !== undefined && waiting.lanes !== lanes) waiting.release(times.plainMs(waiting.lanes)!)
+    if (timed === 'plain') {
+      books.add({ ms, plainMs, tokens, kind: 'plain' })
+      const meanwhile = times.plainMsSince(lanes)
+      if (meanwhile !== undefined) waiting.release(meanwhile)
+    } else if (used?.trying) {
+      const kind = round.draftPasses > 0 ? 'run' : 'guess'
       const paid = tokens > (ms / plainMs) * instead
+      waiting.enter({ ms, tokens, lanes, pace: used.pace }, { plainMs, kind, instead })
       used.probes.tried(paid)
       if (!paid) used.exit.forget()
     } else {
-      used.probes.used()
-      used.uses++
+      waiting.hold({ ms, tokens, lanes, pace: used?.pace }, plainMs)
+      used?.probes.used()
+      if (used) used.uses++
     }
   }
 
@@ -295,6 +295,4 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
   }
 }
 
-function mean(figures: readonly number[]): number {
-  return figures.reduce((sum, figure) => sum + figure, 0) / figures.length
-}
+const mean = (figures: readonly number[]): number => figures.reduce((sum, figure) => sum + figure, 0) / figures.length

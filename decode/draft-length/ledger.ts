@@ -13,6 +13,9 @@ export interface Ledger extends LedgerState {
   /** Whether an attempt that is expected to lose so many milliseconds is within what attempts of its sort may lose. */
   affords(lossMs: number, of: Attempts): boolean
   add(round: LedgerRound): void
+  /** Counts a drafting round as it seems, until `settle`: it will be added when it is known what a plain one took. */
+  expect(round: LedgerRound): void
+  settle(): void
 }
 
 /** Attempts at a draft that runs the model, and at one that guesses: what one sort loses is not taken from the other. */
@@ -42,20 +45,27 @@ const attemptShare = 0.01
  * guesses give two tokens a pass, one that brings a single token in their place has lost one.
  */
 export function ledger(): Ledger {
-  let [lost, plainTime, oneRound, onePlain] = [0, 0, 0, 0]
+  let [lost, expected, plainTime, oneRound, onePlain] = [0, 0, 0, 0, 0]
   const attempts = { run: 0, guess: 0 }
   const allowed = (): number => share * plainTime + oneRound
   return {
     get lostMs() {
-      return lost
+      return lost + expected
     },
     get allowedMs() {
       return allowed()
     },
     get exceeded() {
-      return lost > allowed()
+      return lost + expected > allowed()
     },
     affords: (loss, of) => attempts[of] + loss <= attemptShare * plainTime + onePlain,
+    expect({ ms, plainMs, tokens }) {
+      oneRound = ms
+      expected += ms - tokens * plainMs
+    },
+    settle() {
+      expected = 0
+    },
     add({ ms, plainMs, tokens, kind, instead = 1 }) {
       plainTime += tokens * plainMs
       onePlain = plainMs

@@ -10,6 +10,9 @@ export interface Pace {
   /** The speed-up of recent rounds; while there are few, `expected` stands in for those that are missing. */
   speedup(expected: Yield): number
   add(found: Yield): void
+  /** Counts a round as it seems, until `settle`: it will be added when it is known what a plain one took. */
+  expect(found: Yield): void
+  settle(): void
   /** Lets what was seen so far count for `rounds` rounds at most. */
   fade(rounds: number): void
 }
@@ -28,6 +31,14 @@ const expectedWeight = { unknown: 4, prior: 12 } as const
 export function pace({ hasPrior }: { readonly hasPrior: boolean }): Pace {
   const weight = expectedWeight[hasPrior ? 'prior' : 'unknown']
   let [tokens, time, rounds] = [0, 0, 0]
+  /** Without what is only expected. */
+  let settled: readonly [number, number, number] | undefined
+  const add = (found: Yield): void => {
+    scale(kept)
+    tokens += found.tokens
+    time += found.ratio
+    rounds++
+  }
   const scale = (share: number): void => {
     tokens *= share
     time *= share
@@ -35,11 +46,14 @@ export function pace({ hasPrior }: { readonly hasPrior: boolean }): Pace {
   }
   return {
     speedup: (expected) => (tokens + weight * expected.tokens) / (time + weight * expected.ratio),
-    add(found) {
-      scale(kept)
-      tokens += found.tokens
-      time += found.ratio
-      rounds++
+    add,
+    expect(found) {
+      settled ??= [tokens, time, rounds]
+      add(found)
+    },
+    settle() {
+      if (settled) [tokens, time, rounds] = settled
+      settled = undefined
     },
     fade(most) {
       if (rounds > most) scale(most / rounds)

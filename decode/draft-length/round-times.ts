@@ -20,26 +20,29 @@ export interface RoundTimes {
   needsPlain(lanes: number): boolean
   of(rounds: RoundsOf): RoundCurve
   /**
-   * A round's time, to be asked before it is recorded, and what such rounds take over a plain one. More than twice that is put
-   * down as that; and before many were measured none is taken to be longer than its passes one by one would be: the rest is
-   * warming up. Undefined until a plain round was measured.
+   * What a round is believed to have taken where a plain one takes `plainMs`, and what such rounds take over a plain one. More
+   * than twice that is put down as that; and before many were measured none is taken to be longer than its passes one by one
+   * would be: the rest is warming up.
    */
-  believed(round: RoundReport): { readonly ms: number; readonly typical: number } | undefined
+  believed(round: RoundReport, plainMs: number): { readonly ms: number; readonly typical: number }
+  /** To be called after each round. */
   record(round: RoundReport): void
-}
-
-export interface RoundTimesOptions {
-  readonly prior?: DraftCosts | undefined
-  /** Plain rounds wanted at the start, after one that does not count. */
-  readonly plainRounds: number
+  /**
+   * To be asked after a plain round: what one took during the drafting rounds since those before it, the mean of both sides.
+   * Undefined until plain rounds agree.
+   */
+  plainMsSince(lanes: number): number | undefined
 }
 
 interface PlainTimes {
   /** Rounds seen, that which does not count among them. */
   seen: number
   readonly recent: RecentMedian
-  /** Rounds since the last plain one. */
+  /** Milliseconds, as they were known when drafting began after the last plain round but those of now. */
+  before: number
+  /** Rounds since the last plain one, and after how many there is to be another. */
   age: number
+  every: number
   /** Whether the last one agreed with the median. */
   agreed: boolean
   inARow: number
@@ -49,10 +52,10 @@ interface PlainTimes {
 
 /** Plain rounds that the time of one is the median of. */
 const windowSize = 16
-/** A plain round at least every so many; sooner while few were measured. */
-const plainEvery = { few: 24, many: 64 } as const
-/** Plain rounds that are many. */
-const many = 6
+/** Plain rounds wanted at the start, after one that does not count. */
+const plainRounds = 2
+/** Drafting rounds between plain ones: each time that a plain round takes what it took before twice as many, else half. */
+const plainEvery = { first: 8, least: 8, most: 64 } as const
 /** Rounds after which it is known what those of a draft take. */
 const manyRounds = 8
 /** Drafting rounds in a row that took other than they used to, after which a plain round is measured. */
@@ -65,7 +68,7 @@ const plainInARow = 5
  * warms something up. Those that draft are kept over the plain round of their time, so that a machine which slows down, or a
  * context that grows, leaves them right.
  */
-export function roundTimes({ prior, plainRounds }: RoundTimesOptions): RoundTimes {
+export function roundTimes(prior: DraftCosts | undefined): RoundTimes {
   const plain = new Map<number, PlainTimes>()
   const curves = new Map<number, Map<string, GrowingCurve>>()
 
@@ -73,7 +76,8 @@ export function roundTimes({ prior, plainRounds }: RoundTimesOptions): RoundTime
     const known = plain.get(lanes)
     if (known) return known
     const recent = recentMedian({ size: windowSize })
-    return keep(plain, lanes, { seen: 0, recent, age: 0, agreed: true, inARow: 0, drift: 0 })
+    const every = plainEvery.first
+    return keep(plain, lanes, { seen: 0, recent, before: Number.NaN, age: 0, every, agreed: true, inARow: 0, drift: 0 })
   }
 
   function curveOf({ draft, runs, lanes }: RoundsOf): GrowingCurve {
@@ -82,19 +86,19 @@ export function roundTimes({ prior, plainRounds }: RoundTimesOptions): RoundTime
   }
 
   function recordPlain(times: PlainTimes, ms: number): void {
+    const { recent } = times
+    if (times.age > 0) times.before = recent.median
     times.age = 0
     times.drift = 0
     times.inARow++
     if (times.seen++ === 0) return
-    times.recent.add(ms)
-    times.agreed = sideOf(ms, times.recent.median) === 0
+    recent.add(ms)
+    times.agreed = sideOf(ms, recent.median) === 0
   }
 
-  function recordDrafting(times: PlainTimes, round: TimedRound, ms: number): void {
-    times.age++
-    times.inARow = 0
+  function recordDrafting(times: PlainTimes, { ms }: RoundReport, timed: TimedRound): void {
     if (times.recent.count === 0) return
-    const side = curveOf(round).add(round.length, ms / times.recent.median)
+    const side = curveOf(timed).add(timed.length, ms / times.recent.median)
     times.drift = side !== 0 && Math.sign(times.drift) === side ? times.drift + side : side
   }
 
@@ -104,24 +108,15 @@ export function roundTimes({ prior, plainRounds }: RoundTimesOptions): RoundTime
       return recent.count > 0 ? recent.median : undefined
     },
     needsPlain(lanes) {
-      const { recent, age, agreed, inARow, drift } = plainOf(lanes)
-      if (
-        recent.count < plainRounds ||
-        age >= plainEvery[recent.count < many ? 'few' : 'many'] ||
-        Math.abs(drift) >= driftRounds
-      )
-        return true
+      const { recent, age, every, agreed, inARow, drift } = plainOf(lanes)
+      if (recent.count < plainRounds || age >= every || Math.abs(drift) >= driftRounds) return true
       return !agreed && inARow < plainInARow
     },
     of: curveOf,
-    believed(round) {
-      const lanes = round.lanes.length
-      const { recent } = plainOf(lanes)
-      if (recent.count === 0) return undefined
-      const plainMs = recent.median
+    believed(round, plainMs) {
       const timed = timedRound(round)
       if (timed === 'plain') return { ms: round.ms, typical: 1 }
-      const onePass = (round.draftPasses + round.rows / lanes) * plainMs
+      const onePass = (round.draftPasses + round.rows / round.lanes.length) * plainMs
       if (timed === 'mixed') {
         const ms = Math.min(round.ms, onePass)
         return { ms, typical: ms / plainMs }
@@ -132,11 +127,24 @@ export function roundTimes({ prior, plainRounds }: RoundTimesOptions): RoundTime
       return { ms: curve.measured >= manyRounds ? ms : Math.min(ms, onePass), typical }
     },
     record(round) {
-      const lanes = round.lanes.length
+      const times = plainOf(round.lanes.length)
       const timed = timedRound(round)
-      if (timed === 'plain') recordPlain(plainOf(lanes), round.ms)
-      else if (timed === 'mixed') plainOf(lanes).age++
-      else recordDrafting(plainOf(lanes), timed, round.ms)
+      if (timed === 'plain') return recordPlain(times, round.ms)
+      times.age++
+      times.inARow = 0
+      if (timed !== 'mixed') recordDrafting(times, round, timed)
+    },
+    plainMsSince(lanes) {
+      const times = plainOf(lanes)
+      const { recent, before } = times
+      if (recent.count === 0 || this.needsPlain(lanes)) return undefined
+      if (Number.isNaN(before)) return recent.median
+      const isAsBefore = sideOf(recent.median, before) === 0
+      times.every = isAsBefore
+        ? Math.min(plainEvery.most, 2 * times.every)
+        : Math.max(plainEvery.least, times.every / 2)
+      times.before = Number.NaN
+      return (before + recent.median) / 2
     },
   }
 }

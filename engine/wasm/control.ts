@@ -10,6 +10,16 @@ export const ticket: number = 64 / 4
 export const noShare = 0xfff
 /** Tickets begin anew after this one. */
 export const mostTicket = 0x7fffffff
+/** Threads that sleep in the midst of a list. */
+export const sleepers: number = 192 / 4
+/** Who sees that a list has ended. */
+export const hearer: number = 256 / 4
+/** The calling thread, which works on it. */
+export const itself = 0
+/** The calling thread, by a message. */
+export const message = 1
+/** It has ended. */
+export const seen = 2
 /** The ticket that tells threads to end. */
 export const ended = -1
 export const stageStart: number = 448 / 4

@@ -1,17 +1,20 @@
 // The threads of a backend: hands them lists, one at a time, and waits without holding the calling thread.
 
 import { BackendCrashedError } from '../errors.ts'
-import { ended, ticket } from './control.ts'
+import { ended, hearer, itself, message, seen, sleepers, ticket } from './control.ts'
 import type { Heap } from './heap.ts'
 import type { Modules, Platform, Thread } from './platform.ts'
-import { begin, instantiate, type Kernels } from './work.ts'
+import { begin, instantiate, type Kernels, type Sleep } from './work.ts'
 
 export interface Crew {
   readonly threads: number
   /** Throws {@link BackendCrashedError} once a thread has broken down. */
   expectAlive(): void
-  /** Runs the list that the words of control.ts tell of. Throws {@link BackendCrashedError}. */
-  run(): Promise<void>
+  /**
+   * Runs the list that the words of control.ts tell of; if it is short, the calling thread may take part. Throws
+   * {@link BackendCrashedError}.
+   */
+  run(list: { readonly isShort: boolean }): Promise<void>
   end(): Promise<void>
 }
 
@@ -26,7 +29,7 @@ export function createSoloist(modules: Modules, heap: Heap): Crew {
     },
     async run() {
       try {
-        begin(heap.words())
+        begin(heap.words(), { by: itself, wake: 0 })
         kernels?.walk(1)
       } catch (cause) {
         failure = crashed(cause)
@@ -55,6 +58,26 @@ export function createCrew(
     for (const member of members) void member.end()
   }
 
+  /** The calling thread's own, once it has taken part. */
+  let own: Kernels | undefined
+
+  /** Works on a list in the place of one of the threads. Returns whether the list has ended; else its end will be told. */
+  function takePart(control: Int32Array): boolean {
+    own ??= instantiate({ modules, memory: heap.memory }, sleepBriefly)
+    begin(control, { by: itself, wake: threads - 1 })
+    try {
+      if (own.walk(threads)) return true
+      while (Atomics.load(control, hearer) === itself) sleepBriefly(control, hearer, itself)
+      return true
+    } catch (cause) {
+      if (cause !== tooLong) {
+        onFail(cause)
+        throw failure
+      }
+      return Atomics.compareExchange(control, hearer, itself, message) === seen
+    }
+  }
+
   const members: Thread[] = Array.from({ length: threads }, () =>
     platform.start({ modules, memory: heap.memory, threads }, { onDone: () => pending?.resolve(), onFail, workerUrl }),
   )
@@ -64,13 +87,15 @@ export function createCrew(
     expectAlive() {
       if (failure) throw failure
     },
-    async run() {
+    async run({ isShort }) {
       const control = heap.words()
+      const takesPart = isShort && platform.mayWait
+      if (takesPart && takePart(control)) return
       for (const member of members) member.hold()
       try {
         await new Promise<void>((resolve, reject) => {
           pending = { resolve, reject }
-          begin(control)
+          if (!takesPart) begin(control, { by: message, wake: threads })
         })
       } finally {
         pending = undefined
@@ -83,8 +108,21 @@ export function createCrew(
       Atomics.store(control, ticket, ended)
       Atomics.notify(control, ticket)
       await Promise.all(members.map((member) => member.end()))
+      own = undefined // it holds the memory
     },
   }
+}
+
+/** Milliseconds that the calling thread sleeps on end: a thread that broke down is heard of only when it does not. */
+const longest = 50
+
+const tooLong = new Error('the others take longer')
+
+/** Throws {@link tooLong}. */
+const sleepBriefly: Sleep = (words, place, value) => {
+  if (Atomics.wait(words, place, value, longest) !== 'timed-out') return
+  if (place === ticket) Atomics.sub(words, sleepers, 1) // it has counted itself
+  throw tooLong
 }
 
 function crashed(cause: unknown): BackendCrashedError {

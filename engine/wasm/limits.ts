@@ -44,7 +44,7 @@ export async function measureLimits(asked?: number): Promise<Limits> {
       for (let run = 0; run < 5; run++) {
         commands.add(op, { reads: [], writes: [] }, fields)
         const started = performance.now()
-        await runner.run({ commands, scratchBytes: 0, take: commands.take })
+        await runner.run({ commands, scratchBytes: 0, products: Number.POSITIVE_INFINITY, take: commands.take })
         best = Math.min(best, performance.now() - started)
       }
       return best

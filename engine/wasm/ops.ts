@@ -30,6 +30,7 @@ const typeNumber = (weight: WasmTensor): number => typeNumbers[weight.dtype]! //
 export function createRecorder(heap: Heap, commands: Commands): Recorder {
   const tables: RowTables = createRowTables(heap, commands)
   let scratchBytes = leastScratch
+  let products = 0
 
   const ops: Ops<WasmTensor> = {
     embed(out, ids, { table }) {
@@ -53,6 +54,7 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
         const blocks = width(x) / 32
         scratchBytes = Math.max(scratchBytes, leastScratch + out.shape[0]! * (width(x) * 2 + 4 + blocks * 4))
       }
+      products += out.shape[0]! * width(x) * width(out)
       commands.add('linear', { reads: given(x, weight, bias, residual), writes: [out] }, [
         out.address,
         x.address,
@@ -97,6 +99,7 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
       const caches = own(segments).flatMap(({ cache }): Stamped[] => lineage(cache))
       const end = segments.reduce((most, { start, count }) => Math.max(most, start + count), 0)
       scratchBytes = Math.max(scratchBytes, leastScratch + attendedTogether * (end + 8) * 4)
+      products += 2 * out.shape[0]! * width(queries) * end
       const { cache } = own(segments)[0]!
       commands.add('attention', { reads: [queries, ...caches], writes: [out] }, [
         out.address,
@@ -158,8 +161,12 @@ export function createRecorder(heap: Heap, commands: Commands): Recorder {
     get scratchBytes() {
       return scratchBytes
     },
+    get products() {
+      return products
+    },
     take(out) {
       tables.forget()
+      products = 0
       return commands.take(out)
     },
   }

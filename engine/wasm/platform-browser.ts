@@ -14,6 +14,7 @@ export const platform: Platform = {
     }
     return undefined
   },
+  mayWait: false,
   start(setup, { onDone, onFail, workerUrl }) {
     const worker =
       workerUrl === undefined

@@ -7,16 +7,17 @@ import type { Platform } from './platform.ts'
 export const platform: Platform = {
   cores: availableParallelism,
   withoutThreads: () => undefined,
+  mayWait: true,
   start(setup, { onDone, onFail }) {
     // Without the flags of this process: a loader, for example, would only make it start later.
     const worker = new Worker(new URL('./worker-node.js', import.meta.url), { workerData: setup, execArgv: [] })
     let ended = false
-    worker.unref()
     worker.on('message', onDone)
     worker.on('error', onFail)
     worker.on('exit', (code) => {
       if (!ended) onFail(new Error(`a worker ended with code ${code}`))
     })
+    worker.unref() // listening has held it
     return {
       hold: () => worker.ref(),
       letGo: () => worker.unref(),

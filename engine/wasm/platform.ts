@@ -33,6 +33,8 @@ export interface Platform {
   cores(): number
   /** Why there can be no threads here, or nothing. */
   withoutThreads(): string | undefined
+  /** Whether the calling thread may wait for others, and so work with them. */
+  readonly mayWait: boolean
   /** `onFail` is called once, when the thread ended by an error, or could not begin. */
   start(setup: Setup, options: StartOptions): Thread
 }

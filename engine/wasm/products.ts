@@ -83,7 +83,7 @@ async function isFaster(withRelaxed: Modules, without: Modules): Promise<boolean
           commands.add('linear', { reads: [], writes: [] }, fields)
         }
         const started = performance.now()
-        await runner.run({ commands, scratchBytes: mostRows * inSize * 4, take: commands.take })
+        await runner.run({ commands, scratchBytes: mostRows * inSize * 4, products: 0, take: commands.take })
         return performance.now() - started
       },
       bits: () => heap.integers(out, mostRows * outSize),

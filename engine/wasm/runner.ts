@@ -8,11 +8,16 @@ import type { Heap } from './heap.ts'
 /** Bytes of a list, and of what threads need for themselves, that serve most models from the first pass on. */
 const leastRoom = 1 << 16
 
+/** A few milliseconds' work for one thread. */
+const fewProducts = 1 << 26
+
 /** What was recorded. */
 export interface Recorded {
   readonly commands: Commands
   /** Bytes that each thread needs for itself. */
   readonly scratchBytes: number
+  /** Products of two numbers in all: what the list takes, about. */
+  readonly products: number
   /** Copies the list to `out` and begins anew; returns the number of words that are commands. */
   take(out: Int32Array): number
 }
@@ -49,13 +54,14 @@ export function createRunner(
       fit(scratch, perThread * crew.threads)
       onList(commands)
       const { address } = list
+      const isShort = recorded.products < fewProducts
       const count = recorded.take(heap.integers(address, commands.size()))
       const control = heap.words()
       control[words.stageStart] = address
       control[words.listEnd] = control[words.dataStart] = address + count * 4
       control[words.scratchStart] = scratch.address
       control[words.scratchBytes] = perThread
-      return crew.run()
+      return crew.run({ isShort })
     },
   }
 }

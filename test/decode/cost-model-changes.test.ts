@@ -1,7 +1,7 @@
 // The cost model when drafts turn good or bad, costs change, a machine slows down, and rounds now and then take far too long.
 import assert from 'node:assert/strict'
-import { costModel, type RoundReport } from 'drafthorse/decode'
-import { changing, drafting, priorOf, simulate, skip } from './simulation.ts'
+import { costModel, fixedLength, type RoundReport } from 'drafthorse/decode'
+import { affine, changing, drafting, priorOf, simulate, skip } from './simulation.ts'
 
 const seeds = [1, 2, 3]
 
@@ -69,6 +69,19 @@ describe('the cost model when things change', () => {
       }
     })
   }
+
+  it('drafts on a machine that others slow down for some rounds, and then again', () => {
+    let [ours, best] = [0, 0]
+    for (let seed = 1; seed <= 40; seed++) {
+      const spans = { length: 60, most: 2.5 }
+      const prior = priorOf({ draft: 0.3, chance: 0.82, slope: 0.2 })
+      const about = { drafts: [skip(0.82, 0.3)], tokens: 128, seed, noise: 0.1, outliers: 0.03, spans, prior }
+      const { ms, plainMs } = simulate(costModel(), { ...about, verify: affine(0.2) })
+      ours += plainMs / ms
+      best += plainMs / simulate(fixedLength(2), { ...about, verify: affine(0.2) }).ms
+    }
+    assert.ok(ours > 0.9 * best, `${ours / best} of a fixed length`)
+  })
 
   it('does not let past gains pay for present losses', () => {
     const drafts = [skip(0, 0.3, { chance: changing(5000, 0.95, 0.3) })]

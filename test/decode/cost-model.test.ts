@@ -110,12 +110,12 @@ describe('the cost model where drafts pay', () => {
     assert.deepEqual(new Set(beside), new Set([1, 2, 4, 5]))
   })
 
-  it('starts with three plain rounds and one token, with a prior with two plain rounds and its best length', () => {
+  it('starts with three plain rounds, then drafts one token, with a prior its best length', () => {
     const about = { drafts: [skip(0.95, 0.3)], tokens: 20 }
     const drafted = ({ prior }: Pick<Simulation, 'prior'>): number[] =>
       simulate(costModel(), { ...about, ...(prior && { prior }) }).rounds.map(({ lanes }) => lanes[0]!.drafted)
     assert.deepEqual(drafted({}).slice(0, 4), [0, 0, 0, 1])
-    assert.deepEqual(drafted({ prior: priorOf({ draft: 0.3, chance: 0.95, slope: 0.1 }) }).slice(0, 3), [0, 0, 6])
+    assert.deepEqual(drafted({ prior: priorOf({ draft: 0.3, chance: 0.95, slope: 0.1 }) }).slice(0, 4), [0, 0, 0, 6])
   })
 
   it('predicts the speed-up that comes', () => {

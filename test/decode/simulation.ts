@@ -30,6 +30,8 @@ export interface Simulation {
   readonly noise?: number
   /** Share of rounds that take five times as long. Default 0. */
   readonly outliers?: number
+  /** Spans in which others use the machine and all takes longer: a new one of `length` ms on average, of a factor up to `most`. */
+  readonly spans?: { readonly length: number; readonly most: number }
   readonly prior?: DraftCosts
   readonly freeReads?: boolean
   readonly lanes?: number
@@ -73,7 +75,16 @@ export function priorOf({ draft, chance, slope }: { draft: number; chance: numbe
 }
 
 export function simulate(policy: DraftLength, simulation: Simulation): Simulated {
-  const { drafts, tokens, seed = 1, verify = affine(0.1), plainMs = () => 10, noise = 0, outliers = 0 } = simulation
+  const {
+    drafts,
+    tokens,
+    seed = 1,
+    verify = affine(0.1),
+    plainMs = () => 10,
+    noise = 0,
+    outliers = 0,
+    spans,
+  } = simulation
   const { prior, freeReads = false, lanes = 1 } = simulation
   const session = policy.start({ drafts: drafts.map(({ name }) => name), prior, freeReads })
   const random = randomFor(seed, 'rounds')
@@ -81,6 +92,7 @@ export function simulate(policy: DraftLength, simulation: Simulation): Simulated
   const rounds: RoundReport[] = []
   const places = Array.from({ length: lanes }, (_, lane) => lane * 1_000_003)
   let [ms, plain, made] = [0, 0, 0]
+  let [slow, left] = [1, 0]
 
   while (made < tokens * lanes) {
     const round = rounds.length
@@ -93,7 +105,12 @@ export function simulate(policy: DraftLength, simulation: Simulation): Simulated
     const runner = reports.find(({ draft }) => passOf(draft))?.draft
     const cost = verify(rows) + passes * (passOf(runner)?.(round) ?? 0) * verify(lanes) + (shown ? 0.1 : 0)
     const factor = Math.max(0.2, 1 + noise * random.bell()) * (random.uniform() < outliers ? 5 : 1)
-    const took = cost * plainMs(round) * factor
+    if (spans && left <= 0) {
+      slow = slow === 1 ? 1 + random.uniform() * (spans.most - 1) : 1
+      left = -Math.log(1 - random.uniform()) * spans.length
+    }
+    const took = cost * plainMs(round) * factor * slow
+    left -= took
     const report = {
       ...{ lanes: reports, ms: took, draftPasses: passes, draftMs: 0, rows, verifyMs: took },
       ...(shown && { showedExit: true }),

@@ -24,7 +24,7 @@ describe('stages', () => {
           for (let stage = 0; stage < 7; stage++) {
             commands.add('readAll', { reads: [], writes: [stamp] }, [out, from, 1024, 1])
           }
-          await runner.run({ commands, scratchBytes: 0, take: commands.take })
+          await runner.run({ commands, scratchBytes: 0, products: 0, take: commands.take })
           assert.ok(heap.words()[ticket]! >= 0, 'no stage is the word for the end')
           assert.notEqual(heap.words()[out / 4], 0)
         }

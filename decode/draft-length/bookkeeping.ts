@@ -1,0 +1,60 @@
+// What rounds that drafted took over plain ones, entered in the books. Those that drafted because that pays are entered when
+// plain rounds were made after them too: where the machine slowed down meanwhile, it is not drafting that did.
+
+import type { Ledger, LedgerRound } from './ledger.ts'
+import type { Pace } from './pace.ts'
+
+/** A round that drafted. */
+export interface DraftedRound {
+  /** What it is believed to have taken. */
+  readonly ms: number
+  /** Committed, on average by each of its sequences. */
+  readonly tokens: number
+  readonly lanes: number
+  /** Of the draft used, unless there were several. */
+  readonly pace: Pace | undefined
+}
+
+/** How a round is entered: where a plain one took `plainMs`. */
+export type Entry = Pick<LedgerRound, 'plainMs' | 'kind' | 'instead'>
+
+export interface Bookkeeping {
+  enter(round: DraftedRound, entry: Entry): void
+  /** Enters a round later; it counts by `plainMs` until then. */
+  hold(round: DraftedRound, plainMs: number): void
+  /** Whether rounds of this pace are on hold: what it says may change. */
+  holds(pace: Pace): boolean
+  /** Sequences of the rounds on hold; undefined where there are none. */
+  readonly lanes: number | undefined
+  /** Enters all on hold, now that it is known what a plain round took meanwhile. */
+  release(plainMs: number): void
+}
+
+export function bookkeeping(ledger: Ledger): Bookkeeping {
+  let held: DraftedRound[] = []
+
+  function enter({ ms, tokens, pace }: DraftedRound, entry: Entry): void {
+    ledger.add({ ...entry, ms, tokens })
+    pace?.add({ tokens, ratio: ms / entry.plainMs })
+  }
+
+  return {
+    enter,
+    hold(round, plainMs) {
+      const { ms, tokens, pace } = round
+      ledger.expect({ ms, plainMs, tokens, kind: 'drafting' })
+      pace?.expect({ tokens, ratio: ms / plainMs })
+      held.push(round)
+    },
+    holds: (pace) => held.some((round) => round.pace === pace),
+    get lanes() {
+      return held[0]?.lanes
+    },
+    release(plainMs) {
+      ledger.settle()
+      for (const { pace } of held) pace?.settle()
+      for (const round of held) enter(round, { plainMs, kind: 'drafting' })
+      held = []
+    },
+  }
+}
