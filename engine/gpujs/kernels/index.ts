@@ -1,0 +1,64 @@
+// Every kernel by its name.
+
+import { add } from './add.ts'
+import { addBias } from './add-bias.ts'
+import { attentionLargest } from './attention-largest.ts'
+import { attentionMix } from './attention-mix.ts'
+import { attentionScores } from './attention-scores.ts'
+import { attentionWeights } from './attention-weights.ts'
+import { embed } from './embed.ts'
+import { embedConstant } from './embed-constant.ts'
+import { keep } from './keep.ts'
+import { linear } from './linear.ts'
+import { linearConstant } from './linear-constant.ts'
+import { normFactor } from './norm-factor.ts'
+import { normScale } from './norm-scale.ts'
+import { pick } from './pick.ts'
+import { place } from './place.ts'
+import { rotate } from './rotate.ts'
+import { selectId } from './select-id.ts'
+import { selectScores } from './select-scores.ts'
+import { swiglu } from './swiglu.ts'
+
+export type KernelName =
+  | 'add'
+  | 'addBias'
+  | 'attentionLargest'
+  | 'attentionMix'
+  | 'attentionScores'
+  | 'attentionWeights'
+  | 'embed'
+  | 'embedConstant'
+  | 'keep'
+  | 'linear'
+  | 'linearConstant'
+  | 'normFactor'
+  | 'normScale'
+  | 'pick'
+  | 'place'
+  | 'rotate'
+  | 'selectId'
+  | 'selectScores'
+  | 'swiglu'
+
+export const kernels: Readonly<Record<KernelName, unknown>> = {
+  add,
+  addBias,
+  attentionLargest,
+  attentionMix,
+  attentionScores,
+  attentionWeights,
+  embed,
+  embedConstant,
+  keep,
+  linear,
+  linearConstant,
+  normFactor,
+  normScale,
+  pick,
+  place,
+  rotate,
+  selectId,
+  selectScores,
+  swiglu,
+}
