@@ -42,7 +42,8 @@ export function linear(
 ): void {
   const { weight, bias, residual } = options
   const size = extent(out)
-  const constants = { size: extent(x).width }
+  const inSize = extent(x).width
+  const constants = { quads: Math.floor(inSize / 4), rest: inSize % 4 }
   let sum = device.record('linear', { constants, ...size, args: [valueIn(x)], table: valueIn(weight) })
   for (const [name, more] of [
     ['addBias', bias],
