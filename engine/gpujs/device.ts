@@ -56,7 +56,10 @@ export function createDevice(gpu: Gpu, { mode, residence }: { mode: string; resi
       dynamicOutput: true,
       dynamicArguments: true,
       loopMaxIterations: longestLoop,
-      fixIntegerDivisionAccuracy: false,
+      // GPU.js would have WebGL count in 16 bits.
+      tactic: 'precision',
+      // Four numbers to a texel, and textures nearly square: one row of many numbers would be wider than textures can be.
+      optimizeFloatMemory: mode === 'gpu',
     })
   }
 

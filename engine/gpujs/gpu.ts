@@ -29,7 +29,8 @@ export interface KernelSettings {
   readonly dynamicOutput: true
   readonly dynamicArguments: true
   readonly loopMaxIterations: number
-  readonly fixIntegerDivisionAccuracy: boolean
+  readonly tactic: 'precision'
+  readonly optimizeFloatMemory: boolean
 }
 
 export interface Gpu {
