@@ -14,10 +14,7 @@ export function attentionLargest(
   let largest = scores[this.thread.y]![position]!
   for (let p = 0; p < positions; p++) {
     if (p <= position && p + window > position) {
-      const score = scores[this.thread.y]![p]!
-      if (score > largest) {
-        largest = score
-      }
+      largest = Math.max(largest, scores[this.thread.y]![p]!)
     }
   }
   return largest

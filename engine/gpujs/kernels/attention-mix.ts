@@ -20,9 +20,8 @@ export function attentionMix(
   let total = 0
   for (let p = 0; p < positions; p++) {
     if (p <= position && p + window > position) {
-      const weight = weights[row]![p]!
-      sum += weight * values[p]![column]!
-      total += weight
+      sum += weights[row]![p]! * values[p]![column]!
+      total += weights[row]![p]!
     }
   }
   return sum / total
