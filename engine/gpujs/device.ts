@@ -2,7 +2,7 @@
 
 import { BackendUnavailableError } from '../errors.ts'
 import type { DeviceRows, Gpu, GpuKernel, HostRows } from './gpu.ts'
-import { type KernelName, kernels } from './kernels/index.ts'
+import { type KernelName, kernelNames, kernels } from './kernels/index.ts'
 import { discard, drop, hold, isHost, newValue, rowsOf, type Value } from './value.ts'
 
 /**
@@ -46,6 +46,18 @@ export function createDevice(gpu: Gpu, { mode, residence }: { mode: string; resi
   const made = new Map<string, GpuKernel>()
   const counts = { operations: 0, uploaded: 0 }
   let steps: Step[] = []
+
+  /**
+   * GPU.js reads the text of a kernel, which a minifier makes another one of. Names tell: bundlers that do not minify put a
+   * number behind one at most, where it is taken.
+   */
+  function expectText(name: KernelName): void {
+    if (/^function (\w+?)[$_\d]*\(/.exec(String(kernels[name]))?.[1] === name) return
+    throw new BackendUnavailableError(
+      `the text of the kernel ${name} was changed by a minifier or bundler, and GPU.js cannot read it any more: keep ` +
+        'engine/gpujs/kernels as it is (docs/backends.md says how)',
+    )
+  }
 
   function create(name: KernelName, constants: Readonly<Record<string, number | HostRows>>): GpuKernel {
     return gpu.createKernel(kernels[name], {
@@ -153,6 +165,7 @@ export function createDevice(gpu: Gpu, { mode, residence }: { mode: string; resi
       }
     },
     async tryOut() {
+      for (const name of kernelNames) expectText(name)
       const kernel = kernelOf('keep', {})
       discard(await call(kernel, { width: 1, rows: 1, args: [rowsOf(Float32Array.of(1), 1)] }))
       return kernel

@@ -20,27 +20,31 @@ import { selectId } from './select-id.ts'
 import { selectScores } from './select-scores.ts'
 import { swiglu } from './swiglu.ts'
 
-export type KernelName =
-  | 'add'
-  | 'addBias'
-  | 'attentionLargest'
-  | 'attentionMix'
-  | 'attentionScores'
-  | 'attentionWeights'
-  | 'embed'
-  | 'embedConstant'
-  | 'keep'
-  | 'linear'
-  | 'linearConstant'
-  | 'normFactor'
-  | 'normScale'
-  | 'pick'
-  | 'place'
-  | 'rotate'
-  | 'selectId'
-  | 'selectScores'
-  | 'swiglu'
+export const kernelNames = [
+  'add',
+  'addBias',
+  'attentionLargest',
+  'attentionMix',
+  'attentionScores',
+  'attentionWeights',
+  'embed',
+  'embedConstant',
+  'keep',
+  'linear',
+  'linearConstant',
+  'normFactor',
+  'normScale',
+  'pick',
+  'place',
+  'rotate',
+  'selectId',
+  'selectScores',
+  'swiglu',
+] as const
 
+export type KernelName = (typeof kernelNames)[number]
+
+/** Functions, or their texts where a bundler was told to keep these. */
 export const kernels: Readonly<Record<KernelName, unknown>> = {
   add,
   addBias,
