@@ -25,6 +25,9 @@ const residences: Readonly<Record<GpujsName, Residence>> = {
 /** What the classes of kernels call their mode. */
 const classModes: Readonly<Record<GpujsName, string>> = { cpu: 'cpu', webasm: 'webasm', webgpu: 'webgpu', gl: 'gpu' }
 
+/** All that headless-gl says of its device, which may well be software. */
+const untold = 'ANGLE'
+
 /** Rows of a pass, for prompts. A product takes one row after the other in any case. */
 const passRows = 16
 
@@ -80,7 +83,7 @@ function adapterOf(name: GpujsName, { kernel }: GpuKernel): string | undefined {
 }
 
 function isSoftware(adapter: string): boolean {
-  return /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i.test(adapter)
+  return /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i.test(adapter) || adapter === untold
 }
 
 export const gpujsCpu: BackendModule<GpujsTensor> = createModule('cpu')

@@ -5,6 +5,9 @@ import type { Device } from './device.ts'
 import { extent, type GpujsTensor, share, valueIn, write } from './tensor.ts'
 import { drop, hold, newValue, rowsOf, type Value } from './value.ts'
 
+/** Logits that one thread looks at. */
+const selectBlock = 256
+
 /** `out[r] = table[ids[r]]`. */
 export function embed(
   device: Device,
@@ -97,13 +100,38 @@ export function select(
   logits: GpujsTensor,
   { noise }: { noise?: GpujsTensor | undefined },
 ): void {
-  const { width, rows } = extent(logits)
   const given = valueIn(logits)
-  const constants = { size: width }
-  const noisy = noise ? device.record('add', { width, rows, args: [given, valueIn(noise)] }) : hold(given)
-  write(ids, device.record('selectId', { constants, width: 1, rows, args: [noisy] }))
-  drop(noisy)
-  write(scores, device.record('selectScores', { constants, width: 2, rows, args: [given, valueIn(ids)] }))
+  const highest = winnersOf(device, given)
+  if (noise) {
+    const noisy = device.record('add', { ...extent(logits), args: [given, valueIn(noise)] })
+    write(ids, winnersOf(device, noisy))
+    drop(noisy)
+  } else {
+    share(ids, highest)
+  }
+  const { width: size, rows } = extent(logits)
+  const blocks = Math.ceil(size / selectBlock)
+  const sums = device.record('selectSum', {
+    constants: { size, block: selectBlock },
+    width: blocks,
+    rows,
+    args: [given, highest],
+  })
+  const args = [given, valueIn(ids), highest, sums]
+  write(scores, device.record('selectScores', { constants: { blocks }, width: 2, rows, args }))
+  drop(sums)
+  drop(highest)
+}
+
+/** The ids with the highest values, one a row. */
+function winnersOf(device: Device, values: Value): Value {
+  const { width: size, rows } = values
+  const blocks = Math.ceil(size / selectBlock)
+  const constants = { size, block: selectBlock }
+  const winners = device.record('selectBlock', { constants, width: blocks, rows, args: [values] })
+  const ids = device.record('selectId', { constants: { blocks }, width: 1, rows, args: [values, winners] })
+  drop(winners)
+  return ids
 }
 
 /** Whole numbers, one a row. */

@@ -4,20 +4,23 @@ import assert from 'node:assert/strict'
 import { generate, loadModel } from 'drafthorse'
 import { allCases, defaultSeed, runCase } from 'drafthorse/conformance'
 import type { Backend } from 'drafthorse/engine'
-import { expectGpujs, openGpujs } from '../engine/gpujs/peers.ts'
+import { expectGpujs, missing, openGpujs } from '../engine/gpujs/peers.ts'
 import { matchGolden, ofF32, skipOthers, speculateEqually, stayLevel } from '../engine/tfjs/checks.ts'
 import { nodeFiles } from '../engine/tfjs/files-node.ts'
 import { golden } from '../golden.ts'
 import { skipUnlessPossible } from '../skip.ts'
 
-const tokens = 500
+/** Backends that run in this process, and over how many tokens plain and speculative text are compared: some are slow. */
+const names = { 'gpujs:cpu': 500, 'gpujs:webasm': 500, 'gpujs:gl': 16 }
 
-for (const name of ['gpujs:cpu', 'gpujs:webasm']) {
+for (const [name, tokens] of Object.entries(names)) {
   describe(`${name}, seed ${defaultSeed}`, function () {
     this.timeout(600_000)
     const open = () => openGpujs(name)
     let backend: Backend
     before(async function () {
+      // headless-gl has to be built, and wants a display.
+      if (name === 'gpujs:gl') skipUnlessPossible(this, !(await missing(name)), `${await missing(name)}`)
       await expectGpujs(this, name)
       backend = await open()
     })

@@ -16,8 +16,10 @@ import { normScale } from './norm-scale.ts'
 import { pick } from './pick.ts'
 import { place } from './place.ts'
 import { rotate } from './rotate.ts'
+import { selectBlock } from './select-block.ts'
 import { selectId } from './select-id.ts'
 import { selectScores } from './select-scores.ts'
+import { selectSum } from './select-sum.ts'
 import { swiglu } from './swiglu.ts'
 
 export const kernelNames = [
@@ -37,8 +39,10 @@ export const kernelNames = [
   'pick',
   'place',
   'rotate',
+  'selectBlock',
   'selectId',
   'selectScores',
+  'selectSum',
   'swiglu',
 ] as const
 
@@ -62,7 +66,9 @@ export const kernels: Readonly<Record<KernelName, unknown>> = {
   pick,
   place,
   rotate,
+  selectBlock,
   selectId,
   selectScores,
+  selectSum,
   swiglu,
 }
