@@ -10,17 +10,15 @@ import { nodeFiles } from '../engine/tfjs/files-node.ts'
 import { golden } from '../golden.ts'
 import { skipUnlessPossible } from '../skip.ts'
 
-/** Backends that run in this process, and over how many tokens plain and speculative text are compared: some are slow. */
-const names = { 'gpujs:cpu': 500, 'gpujs:webasm': 500, 'gpujs:gl': 16 }
+/** Over so many tokens plain and speculative text are compared. */
+const tokens = 500
 
-for (const [name, tokens] of Object.entries(names)) {
+for (const name of ['gpujs:cpu', 'gpujs:webasm']) {
   describe(`${name}, seed ${defaultSeed}`, function () {
     this.timeout(600_000)
     const open = () => openGpujs(name)
     let backend: Backend
     before(async function () {
-      // headless-gl has to be built, and wants a display.
-      if (name === 'gpujs:gl') skipUnlessPossible(this, !(await missing(name)), `${await missing(name)}`)
       await expectGpujs(this, name)
       backend = await open()
     })
@@ -75,3 +73,25 @@ for (const [name, tokens] of Object.entries(names)) {
     })
   })
 }
+
+// In one test, for few have a headless-gl: it has to be built, and wants a display.
+describe('gpujs:gl in Node', function () {
+  this.timeout(600_000)
+
+  it('passes every case of f32, gives the golden logits, and tells 8 tokens the same whether it speculates', async function () {
+    const reason = await missing('gpujs:gl')
+    skipUnlessPossible(this, !reason, `${reason}`)
+    const open = () => openGpujs('gpujs:gl')
+    const backend = await open()
+    try {
+      for (const item of allCases({ open }).filter(ofF32)) {
+        const outcome = await runCase(item, backend)
+        assert.equal(outcome.status, 'ok', `${item.op}, ${item.name}: ${'message' in outcome && outcome.message}`)
+      }
+      golden(await matchGolden(backend, nodeFiles))
+      await speculateEqually(backend, nodeFiles, { tokens: 8 })
+    } finally {
+      await backend.dispose()
+    }
+  })
+})

@@ -7,7 +7,7 @@
 //   or in `this.constants` (a part of the program, so sizes are there). Types are stripped and leave nothing behind.
 // - Loops that begin at a literal 0, so that the counter is an integer in every language.
 // - `floor((a + 0.5) / b)` for whole numbers: the division of some GPUs falls a little short.
-// - Variables are declared outside of every `if`: its WebGL loses those inside.
+// - In a loop variables are declared outside of every `if`: its WebGL loses those inside.
 // - One `return` in the end of each path, and no value that is not a number.
 // - The text must reach GPU.js as it is. The compiler of this package keeps it. Where a bundler minifies, or adds helpers
 //   such as those of esbuild's `keepNames`, exclude these files, or hand GPU.js their text: docs/backends.md has a plugin
