@@ -27,6 +27,8 @@ export interface PassCost {
   readonly ratio: number
   /** Operations of the backend's library in one pass, and microseconds for each, where it counts them. */
   readonly operations?: { readonly count: number; readonly microseconds: number }
+  /** Bytes that one pass copies to the device, where the backend counts them: of one row, those of a token. */
+  readonly uploaded?: number
 }
 
 export interface PassCostOptions {
@@ -53,8 +55,16 @@ export async function passCosts(
   const ids = (start: number, count: number): Int32Array =>
     Int32Array.from({ length: count }, (_, i) => token(start + i))
 
-  async function pass({ rows: count, skip = noSkip, only }: PassKind): Promise<{ ms: number; operations: number }> {
-    const before = backend.operations?.()
+  interface Counts {
+    readonly operations: number | undefined
+    readonly uploaded: number | undefined
+  }
+  const countsNow = (): Counts => ({ operations: backend.operations?.(), uploaded: backend.uploaded?.() })
+  const difference = (from: number | undefined, to: number | undefined): number | undefined =>
+    from === undefined || to === undefined ? undefined : to - from
+
+  async function pass({ rows: count, skip = noSkip, only }: PassKind): Promise<{ ms: number } & Counts> {
+    const before = countsNow()
     const started = clock()
     const arena = backend.arena()
     try {
@@ -66,7 +76,12 @@ export async function passCosts(
       arena.release()
     }
     const ms = clock() - started
-    return { ms, operations: before === undefined ? 0 : backend.operations!() - before }
+    const after = countsNow()
+    return {
+      ms,
+      operations: difference(before.operations, after.operations),
+      uploaded: difference(before.uploaded, after.uploaded),
+    }
   }
 
   try {
@@ -77,13 +92,13 @@ export async function passCosts(
       await pass({ rows })
       advance(sequence, rows)
     }
-    const counts: number[] = []
+    const counts: Counts[] = []
     const sides = passes.map((kind, i) => ({
       name: `${i}`,
       async run() {
         await pass(kind) // in a text, too, most passes follow one of their kind, whose weights are the last that were read
-        const { ms, operations } = await pass(kind)
-        counts[i] = operations
+        const { ms, ...counted } = await pass(kind)
+        counts[i] = counted
         return ms
       },
     }))
@@ -96,7 +111,7 @@ export async function passCosts(
     const spreads = passes.map((_, i) => spread(figures.get(`${i}`)!))
     return passes.map(({ rows, skip = noSkip, only }, i) => {
       const ms = spreads[i]!
-      const count = counts[i]
+      const { operations: count, uploaded } = counts[i] ?? {}
       return {
         rows,
         skipped: llama.sublayers - planSkip(skip, config.numHiddenLayers).run,
@@ -104,6 +119,7 @@ export async function passCosts(
         ms,
         ratio: ms.median / spreads[0]!.median,
         ...(count && { operations: { count, microseconds: (ms.median * 1000) / count } }),
+        ...(uploaded !== undefined && { uploaded }),
       }
     })
   } finally {

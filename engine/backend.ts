@@ -188,6 +188,9 @@ export interface Backend<T extends Tensor = Tensor> {
   /** How many operations of its library it has run since it was opened, where it is made of such and counts them. */
   operations?(): number
 
+  /** Bytes of arrays that it has copied to its device, or into its kernels' memory, since it was opened. */
+  uploaded?(): number
+
   /** Frees everything. Later calls throw `DisposedError`, but for `memory`, `free` and `dispose`, which do nothing. */
   dispose(): Promise<void>
 }

@@ -40,6 +40,7 @@ export function checked<T extends Tensor>(backend: Backend<T>): Backend<T> {
     capabilities: backend.capabilities,
     memory: () => backend.memory(),
     ...(backend.operations && { operations: () => backend.operations!() }),
+    ...(backend.uploaded && { uploaded: () => backend.uploaded!() }),
     ...(backend.prepare && {
       async prepare(weights) {
         expectOpen('prepare')

@@ -75,6 +75,7 @@ export function delegate<T extends Tensor>(backend: Backend<T>): Backend<T> {
     ops: kernels,
     ...(backend.prepare && { prepare: (weights) => backend.prepare!(weights) }),
     ...(backend.operations && { operations: () => backend.operations!() }),
+    ...(backend.uploaded && { uploaded: () => backend.uploaded!() }),
     upload: (data, spec) => backend.upload(data, spec),
     createCache: (spec) => backend.createCache(spec),
     arena: () => backend.arena(),

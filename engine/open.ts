@@ -3,13 +3,14 @@
 import type { Backend, BackendModule, OpenOptions } from './backend.ts'
 import { checked } from './checks.ts'
 import { ArgumentError, BackendUnavailableError, DrafthorseError } from './errors.ts'
+import { gpujsModules } from './gpujs/index.ts'
 import { expectBackend, expectModule } from './members.ts'
 import { expectOptions } from './options.ts'
 import { reference } from './reference/index.ts'
 import { tfjsModules } from './tfjs/index.ts'
 import { wasm } from './wasm/index.ts'
 
-const modules: readonly BackendModule[] = [reference, wasm, ...tfjsModules]
+const modules: readonly BackendModule[] = [reference, wasm, ...tfjsModules, ...gpujsModules]
 
 /** What runs a model unless another backend is asked for. */
 export const defaultBackend = 'wasm'

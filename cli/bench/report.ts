@@ -49,9 +49,10 @@ export function typesOf({ summary }: { readonly summary: Pick<WeightsSummary, 'r
     .join(', ')
 }
 
-/** T(m), with the operations of a pass where they are counted. */
+/** T(m), with the operations of a pass and the bytes that it uploads, where they are counted. */
 export function passTable(costs: readonly PassCost[]): string {
   const counts = costs.some(({ operations }) => operations)
+  const uploads = costs.some(({ uploaded }) => uploaded !== undefined)
   return formatTable(
     [
       { title: 'rows in a pass', align: 'right' },
@@ -63,12 +64,14 @@ export function passTable(costs: readonly PassCost[]): string {
             { title: 'us each', align: 'right' as const },
           ]
         : []),
+      ...(uploads ? [{ title: 'bytes uploaded', align: 'right' as const }] : []),
     ],
-    costs.map(({ rows, ms, ratio, operations }) => [
+    costs.map(({ rows, ms, ratio, operations, uploaded }) => [
       `${rows}`,
       figure(ms, 2),
       ratio.toFixed(2),
       ...(operations ? [`${operations.count}`, operations.microseconds.toFixed(1)] : []),
+      ...(uploaded === undefined ? [] : [`${uploaded}`]),
     ]),
   )
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expectGpujs } from '../engine/gpujs/peers.ts'
 import { missing, peers } from '../engine/tfjs/peers.ts'
 import { skipUnless, skipUnlessPossible } from '../skip.ts'
 import { run } from './run.ts'
@@ -64,6 +65,18 @@ describe('drafthorse bench', () => {
     assert.equal(text.code, 0)
     assert.match(text.stdout, /rows in a pass .* operations +us each\n/)
     assert.match(text.stdout, new RegExp(` 1 .* ${passCosts[0].operations.count} +\\d+\\.\\d\\n`))
+  })
+
+  it('decode reports the bytes uploaded for a token, on a backend that counts them', async function () {
+    await expectGpujs(this, 'gpujs:cpu')
+    const decode = ['bench', 'decode', '--backend', 'gpujs:cpu', '--dtype', 'f32']
+    const args = [...decode, '--limit', '1', '--max-new-tokens', '2', '--prompt-tokens', '4']
+    const { code, stdout } = await run([...args, '--json'], { cwd: peers })
+    assert.equal(code, 0)
+    // Its kernels read JavaScript's own memory.
+    for (const { uploaded } of JSON.parse(stdout).passCosts) assert.equal(uploaded, 0)
+    const text = await run(args, { cwd: peers })
+    assert.match(text.stdout, /rows in a pass .* bytes uploaded\n/)
   })
 
   describe('decode on Ctrl-C', () => {

@@ -8,7 +8,10 @@ describe('openBackend', () => {
     const listed = await listBackends()
     assert.deepEqual(
       listed.map(({ name }) => name),
-      ['reference', 'wasm', 'tfjs:tensorflow', 'tfjs:wasm', 'tfjs:webgpu', 'tfjs:webgl', 'tfjs:cpu'],
+      [
+        ...['reference', 'wasm', 'tfjs:tensorflow', 'tfjs:wasm', 'tfjs:webgpu', 'tfjs:webgl', 'tfjs:cpu'],
+        ...['gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu', 'gpujs:gl'],
+      ],
     )
     for (const { name, available, reason } of listed) {
       assert.equal(available, reason === undefined)

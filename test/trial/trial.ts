@@ -1,4 +1,4 @@
-// What a backend on TensorFlow.js has to show, one thing after the other, each told as it is done. Runs where the device
+// What a backend on TensorFlow.js or GPU.js has to show, one thing after the other, each told as it is done. Runs where the device
 // is: in this process, in a child of it, or in a browser's page. Free of Node.
 import { allCases, type Case, type CaseSubject, type Outcome, runCase } from 'drafthorse/conformance'
 import { type Backend, type Capabilities, openBackend } from 'drafthorse/engine'
@@ -36,11 +36,21 @@ export interface Scope {
 }
 
 /** A backend, in the way named behind it. */
-export type TrialKey = 'tfjs:webgpu' | 'tfjs:webgpu tiled' | 'tfjs:webgl' | 'tfjs:wasm' | 'tfjs:cpu'
+export type TrialKey =
+  | 'tfjs:webgpu'
+  | 'tfjs:webgpu tiled'
+  | 'tfjs:webgl'
+  | 'tfjs:wasm'
+  | 'tfjs:cpu'
+  | 'gpujs:webgpu'
+  | 'gpujs:gl'
 
 export const trials: Readonly<Record<TrialKey, Scope>> = {
   'tfjs:webgpu': { golden: true, tokens: 200, model: 'stories', memory: true },
   'tfjs:webgl': { golden: true, tokens: 200, model: 'stories', memory: true },
+  // Software computes some five tokens a second of the embedded model with these.
+  'gpujs:webgpu': { golden: true, tokens: 60, model: 'stories', memory: true },
+  'gpujs:gl': { golden: true, tokens: 24, model: 'stories', memory: true },
   // They have shown the rest in Node.
   'tfjs:wasm': { ops: ['model'], golden: true, tokens: 20, model: 'stories', memory: false },
   'tfjs:cpu': { ops: ['model'], golden: true, tokens: 20, model: 'stories', memory: false },

@@ -1,4 +1,4 @@
-// How the page of a trial is built: as a project that has Drafthorse installed would, with TensorFlow.js from test/peers.
+// How the page of a trial is built: as a project that has Drafthorse installed would, with TensorFlow.js and GPU.js from test/peers.
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type Plugin, type UserConfig } from 'vite'
 
@@ -11,7 +11,7 @@ const resolution: Plugin = {
   enforce: 'pre',
   resolveId(id, importer) {
     if (id.startsWith('node:')) throw new Error(`${importer} imports ${id}, which no browser has`)
-    return id.startsWith('@tensorflow/') ? this.resolve(id, peers, { skipSelf: true }) : undefined
+    return /^(@tensorflow\/|gpu\.js$)/.test(id) ? this.resolve(id, peers, { skipSelf: true }) : undefined
   },
 }
 
