@@ -1,0 +1,38 @@
+// Memory of a pass: tensors one behind the other in blocks that go back as a whole.
+
+export interface Bump {
+  /** Where there is room for a tensor. Throws what `allocate` throws. */
+  take(size: number): number
+  /** The blocks that it took. */
+  readonly blocks: readonly number[]
+}
+
+export interface BumpOptions {
+  readonly allocate: (size: number) => number
+  /** The size of the first block; each is twice as large as the one before. */
+  readonly first: number
+  readonly alignment: number
+}
+
+export function createBump({ allocate, first, alignment }: BumpOptions): Bump {
+  const blocks: number[] = []
+  let next = 0
+  let end = 0
+  let size = first
+  return {
+    blocks,
+    take(wanted) {
+      const taken = Math.ceil(wanted / alignment) * alignment
+      if (next + taken > end) {
+        const block = Math.max(size, taken)
+        next = allocate(block)
+        blocks.push(next)
+        end = next + block
+        size *= 2
+      }
+      const at = next
+      next += taken
+      return at
+    },
+  }
+}
