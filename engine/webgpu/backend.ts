@@ -6,6 +6,7 @@ import { inParent } from '../cache-runs.ts'
 import { byteSize, type DType, elementCount, isBlockType } from '../dtype.ts'
 import { DisposedError, OutOfMemoryError } from '../errors.ts'
 import type { Gpu } from './device.ts'
+import type { Layout } from './kernels/linear.ts'
 import { createOps } from './ops.ts'
 import { createPipelines } from './pipelines.ts'
 import { createPool } from './pool.ts'
@@ -30,12 +31,12 @@ export interface BackendParts {
   readonly mostBytes: number
   /** Bytes that all weights may take; undefined where nobody can tell. */
   readonly room: () => number | undefined
-  readonly lanes: number
+  readonly layout: Layout
   readonly tiles: () => readonly number[]
 }
 
 export function createBackend(parts: BackendParts): Backend<WebgpuTensor> {
-  const { gpu, capabilities, mostBytes, lanes, tiles } = parts
+  const { gpu, capabilities, mostBytes, layout, tiles } = parts
   const tensors = new Set<WebgpuTensor>()
   const caches = new Set<WebgpuCache>()
   const arenas = new Set<{ bytes: number }>()
@@ -45,7 +46,7 @@ export function createBackend(parts: BackendParts): Backend<WebgpuTensor> {
   const tables = createRowTables(recorder.words, pool.take)
   const weights = createWeightStore(gpu, pipelines, mostBytes)
   const staging = createStaging(gpu)
-  const ops = createOps({ pipelines, pool, recorder, tables, weights, lanes, tiles })
+  const ops = createOps({ pipelines, pool, recorder, tables, weights, layout, tiles })
 
   function submit(): Promise<unknown> {
     const taken = recorder.submit()

@@ -5,12 +5,15 @@ import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
 import { freeMemory } from '../free-memory.ts'
 import { createBackend } from './backend.ts'
 import { openGpu } from './device.ts'
+import { hardwareLayout, softwareLayout } from './kernels/linear.ts'
 import { findTiles } from './probe.ts'
 import { weightTypes } from './weights.ts'
 
 export interface WebgpuOptions {
   /** Bytes that a binding may have; default: what the device allows. For tests, which have no weights so large. */
   readonly mostBytes?: number | undefined
+  /** The products that suit a graphics card, also where software computes. */
+  readonly hardware?: true | undefined
 }
 
 /** The backend with other limits than those of the device. */
@@ -20,7 +23,7 @@ export function webgpuWith(options: WebgpuOptions): BackendModule {
 
 export const webgpu: BackendModule = webgpuWith({})
 
-async function open({ threads, mostBytes }: OpenOptions & WebgpuOptions): Promise<Backend> {
+async function open({ threads, mostBytes, hardware }: OpenOptions & WebgpuOptions): Promise<Backend> {
   const gpu = await openGpu(await platform.gpu())
   const { kind, name, device } = gpu
   const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize)
@@ -31,8 +34,7 @@ async function open({ threads, mostBytes }: OpenOptions & WebgpuOptions): Promis
     gpu,
     mostBytes: Math.min(mostBytes ?? limit, limit),
     room: () => (kind === 'software' ? freeMemory() : undefined),
-    // Software pays for every lane that adds, a graphics card for every one that waits.
-    lanes: kind === 'software' ? 8 : 32,
+    layout: kind === 'hardware' || hardware ? hardwareLayout : softwareLayout,
     tiles: () => tiles,
     capabilities: {
       get rowInvariant() {
@@ -52,7 +54,7 @@ async function open({ threads, mostBytes }: OpenOptions & WebgpuOptions): Promis
     },
   })
   try {
-    const result = await findTiles(backend, name, (next) => {
+    const result = await findTiles(backend, `${name} ${hardware}`, (next) => {
       tiles = next
     })
     Object.assign(found, result)

@@ -9,7 +9,7 @@ import { copyKV } from './kernels/copy-kv.ts'
 import { copyRows } from './kernels/copy-rows.ts'
 import { embed, embedUnit } from './kernels/embed.ts'
 import { type Kernel, threads } from './kernels/kernel.ts'
-import { addsBias, addsResidual, linear, outputsOf } from './kernels/linear.ts'
+import { addsBias, addsResidual, type Layout, linear, outputsOf } from './kernels/linear.ts'
 import { mergeAttention } from './kernels/merge-attention.ts'
 import { rmsNorm } from './kernels/rms-norm.ts'
 import { rope } from './kernels/rope.ts'
@@ -29,8 +29,8 @@ export interface OpParts {
   readonly recorder: Recorder
   readonly tables: RowTables
   readonly weights: WeightStore
-  /** Invocations that share a sum of a product. */
-  readonly lanes: number
+  /** Of products. */
+  readonly layout: Layout
   /** Rows for which there are kernels, ascending. May change until the device is probed. */
   readonly tiles: () => readonly number[]
 }
@@ -42,7 +42,7 @@ export interface RecordedOps {
 }
 
 export function createOps(parts: OpParts): RecordedOps {
-  const { pipelines, pool, recorder, tables, lanes } = parts
+  const { pipelines, pool, recorder, tables, layout } = parts
   /** Room for what a kernel leaves to the next, which has it to itself. */
   let scratch = { at: -1, words: 0 }
 
@@ -143,7 +143,9 @@ export function createOps(parts: OpParts): RecordedOps {
       const fours = foursIn(columns, size, ...parts_.map(({ first }) => first))
       const tile = tileFor(rows, parts.tiles())
       const adds = (bias ? addsBias : 0) + (residual ? addsResidual : 0)
-      const own = pipeline(`linear ${seen} ${fours} ${tile}`, () => linear({ rows: tile, lanes, weights: seen, fours }))
+      const own = pipeline(`linear ${seen} ${fours} ${tile}`, () =>
+        linear({ layout, rows: tile, weights: seen, fours }),
+      )
       const places = [placeOf(out), placeOf(x)]
       for (const part of parts_) {
         recorder.dispatch({
@@ -163,7 +165,7 @@ export function createOps(parts: OpParts): RecordedOps {
             adds,
           ],
           weight: part.group,
-          grid: gridOf(groups(part.count, outputsOf({ lanes })), groups(rows, tile)),
+          grid: gridOf(groups(part.count, outputsOf(layout)), groups(rows, tile)),
         })
       }
     },

@@ -1,7 +1,7 @@
 // Token embedding: rows of a table for ids that the host gave, or that a kernel has chosen.
 
 import { type Kernel, kernel, main, threads } from './kernel.ts'
-import type { Weights } from './weights.ts'
+import { blockValues, elementOf, type Weights } from './weights.ts'
 
 const params = ['out', 'rows', 'units', 'ids', 'inTables', 'first', 'count', 'stride', 'scales', 'scaleStride']
 
@@ -20,13 +20,7 @@ export function embed(weights: Weights): Kernel {
     q4_0: `scales[p.scales + id * p.scaleStride + unit / 8u] * nibbles(weights[row + 4u * (unit / 8u) + unit % 4u] >> select(0u, 4u, unit % 8u >= 4u))`,
   }
   const body = `
-fn signed(word: u32) -> vec4f {
-  return vec4f(vec4i(vec4u(word << 24u, word << 16u, word << 8u, word)) >> vec4u(24u));
-}
-
-fn nibbles(word: u32) -> vec4f {
-  return vec4f(vec4i((vec4u(word) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(15u)) - vec4i(8));
-}
+${blockValues}
 
 ${main} {
   let unit = workgroup.x * ${threads}u + thread;
@@ -45,5 +39,3 @@ ${main} {
 }`
   return kernel({ params, view: fours ? 'vec4<f32>' : 'f32', weight: elementOf[weights], body })
 }
-
-const elementOf = { f32: 'f32', 'f32 in fours': 'vec4<f32>', q8_0: 'u32', q4_0: 'u32' } as const

@@ -45,6 +45,10 @@ export function kernel({
   return { params, readsWeight: weight !== undefined, code: [...bindings, body].join('\n') }
 }
 
-/** The head of `main`. */
-export const main: string = `@compute @workgroup_size(${threads})
+/** The head of `main`, of workgroups of so many invocations. */
+export function mainOf(count: number): string {
+  return `@compute @workgroup_size(${count})
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) thread: u32)`
+}
+
+export const main: string = mainOf(threads)

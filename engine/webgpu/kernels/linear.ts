@@ -1,14 +1,29 @@
 // Products with a weight `[out, in]`: four outputs of a number of rows at a time. One text for every number of rows, so that
 // what a row goes through is the same: which lane multiplies what, and in which order all of it is added.
 
-import { type Kernel, kernel, main, threads } from './kernel.ts'
-import type { Weights } from './weights.ts'
+import { type Kernel, kernel, mainOf } from './kernel.ts'
+import { blockValues, elementOf, type Weights } from './weights.ts'
 
-export interface LinearOptions {
-  /** Rows that are multiplied at once, so that a weight is read once for all of them. */
-  readonly rows: number
+/** How the work of a product is laid out, the same for every number of rows. */
+export interface Layout {
+  /** Invocations of a workgroup. */
+  readonly threads: number
   /** Invocations that share a sum. */
   readonly lanes: number
+  /** Whether loops over rows are written out, which gives each row its registers. */
+  readonly unrolled: boolean
+}
+
+/** A graphics card reads weights side by side; what waits for memory are many lanes. */
+export const hardwareLayout: Layout = { threads: 64, lanes: 32, unrolled: true }
+
+/** Software has few threads, and pays for each sum that lanes share: by a barrier, and by memory that it clears. */
+export const softwareLayout: Layout = { threads: 16, lanes: 1, unrolled: false }
+
+export interface LinearOptions {
+  readonly layout: Layout
+  /** Rows that are multiplied at once, so that a weight is read once for all of them. */
+  readonly rows: number
   readonly weights: Weights
   /** Whether outputs come in fours as well: then they are written so. */
   readonly fours: boolean
@@ -38,124 +53,108 @@ export const addsBias = 1
 export const addsResidual = 2
 
 /** Outputs of a workgroup. */
-export function outputsOf({ lanes }: Pick<LinearOptions, 'lanes'>): number {
+export function outputsOf({ threads, lanes }: Layout): number {
   return (threads / lanes) * outputs
 }
 
 /** Workgroups are `[outputs, tiles of rows]`. */
-export function linear({ rows, lanes, weights, fours }: LinearOptions): Kernel {
-  const all = Array.from({ length: rows }, (_, row) => row)
-  const four = [0, 1, 2, 3]
-  const single = weights === 'f32'
-  const inFours = fours && !single
-  /** Four values of x, or one. */
-  const xAt = (row: number, unit: string): string => {
-    if (single) return `pool[x${row} + ${unit}]`
-    if (inFours) return `pool[x${row} + ${unit}]`
-    const at = `x${row} + 4u * (${unit})`
-    return `vec4f(pool[${at}], pool[${at} + 1u], pool[${at} + 2u], pool[${at} + 3u])`
-  }
-  /** Adds the products of four values of each output with four values of each row to `sum`. */
-  const multiply = (sum: string, unit: string, fresh: boolean): string =>
-    all
-      .map((row) => {
-        const x = `let x = ${xAt(row, unit)};`
-        const steps = ['x', 'y', 'z', 'w'].map((part, i) =>
-          fresh && i === 0
-            ? `${sum}${row} = by${part} * x.${part};`
-            : `${sum}${row} = fma(by${part}, vec4f(x.${part}), ${sum}${row});`,
-        )
-        return `{ ${x} ${steps.join(' ')} }`
-      })
-      .join('\n      ')
-  const scaled = all.map((row) => `sum${row} = fma(part${row}, scale, sum${row});`).join(' ')
-  const parts = all.map((row) => `var part${row}: vec4f;`).join(' ')
-  const scale = `let scale = vec4f(${four.map((i) => `scales[s${i} + block]`).join(', ')});`
-  const loops = {
-    f32: `
-    for (var i = lane; i < p.size; i += lanes) {
-      let w = vec4f(weights[w0 + i], weights[w1 + i], weights[w2 + i], weights[w3 + i]);
-      ${all.map((row) => `sum${row} = fma(w, vec4f(${xAt(row, 'i')}), sum${row});`).join('\n      ')}
-    }`,
-    'f32 in fours': `
-    for (var i = lane; i < p.size / 4u; i += lanes) {
-      ${four.map((i) => `let v${i} = weights[w${i} + i];`).join(' ')}
-      ${columns}
-      ${multiply('sum', 'i', false)}
-    }`,
-    q8_0: `
-    for (var i = lane; i < p.size / 4u; i += lanes) {
-      let block = i / 8u;
-      ${four.map((i) => `let v${i} = signed(weights[w${i} + i]);`).join(' ')}
-      ${columns}
-      ${scale}
-      ${parts}
-      ${multiply('part', 'i', true)}
-      ${scaled}
-    }`,
-    q4_0: `
-    for (var i = lane; i < p.size / 8u; i += lanes) {
-      let block = i / 4u;
-      let unit = 8u * block + i % 4u;
-      ${four.map((i) => `let q${i} = weights[w${i} + i];`).join(' ')}
-      ${scale}
-      ${parts}
-      {
-      ${four.map((i) => `let v${i} = nibbles(q${i});`).join(' ')}
-      ${columns}
-      ${multiply('part', 'unit', true)}
-      }
-      {
-      ${four.map((i) => `let v${i} = nibbles(q${i} >> 4u);`).join(' ')}
-      ${columns}
-      ${multiply('part', 'unit + 4u', false)}
-      }
-      ${scaled}
-    }`,
-  }
-  const unit = single || !inFours ? 1 : 4
-  const body = `
-const lanes = ${lanes}u;
-var<workgroup> partial: array<vec4f, ${threads * rows}>;
-
-fn signed(word: u32) -> vec4f {
-  return vec4f(vec4i(vec4u(word << 24u, word << 16u, word << 8u, word)) >> vec4u(24u));
-}
-
-fn nibbles(word: u32) -> vec4f {
-  return vec4f(vec4i((vec4u(word) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(15u)) - vec4i(8));
-}
-
-${main} {
-  let lane = thread % lanes;
-  let group = thread / lanes;
-  let output = (workgroup.x * ${threads / lanes}u + group) * 4u;
-  let firstRow = workgroup.y * ${rows}u;
-  // Past the last output or row, the last one is multiplied again, and not written.
-  ${four.map((i) => `let w${i} = min(output + ${i}u, p.count - 1u) * p.stride;`).join('\n  ')}
-  ${single || weights === 'f32 in fours' ? '' : four.map((i) => `let s${i} = p.scales + min(output + ${i}u, p.count - 1u) * p.scaleStride;`).join('\n  ')}
-  ${all.map((row) => `let x${row} = (p.x + min(firstRow + ${row}u, p.rows - 1u) * p.size) / ${unit}u;`).join('\n  ')}
-  ${all.map((row) => `var sum${row} = vec4f(0.0);`).join(' ')}
-  ${loops[weights]}
-  ${all.map((row) => `partial[thread * ${rows}u + ${row}u] = sum${row};`).join('\n  ')}
+export function linear({ layout, rows, weights, fours }: LinearOptions): Kernel {
+  const { threads, lanes, unrolled } = layout
+  const inFours = fours && weights !== 'f32'
+  /** Does so for each row `r`. */
+  const eachRow = (code: string): string =>
+    unrolled
+      ? Array.from({ length: rows }, (_, r) => `{ const r = ${r}u; ${code} }`).join('\n    ')
+      : `for (var r = 0u; r < ${rows}u; r++) { ${code} }`
+  const write = inFours ? writeFours : writeSingly
+  /** Each of the first lanes adds up a row. */
+  const shared = `
+  ${eachRow(`partial[thread * ${rows}u + r] = sums[r];`)}
   workgroupBarrier();
   let row = firstRow + lane;
   if (lane >= ${rows}u || row >= p.rows || output >= p.count) { return; }
   let start = group * lanes * ${rows}u + lane;
   var sum = partial[start];
   for (var i = 1u; i < lanes; i++) { sum += partial[start + i * ${rows}u]; }
+  ${write}`
+  const body = `
+const lanes = ${lanes}u;
+${lanes > 1 ? `var<workgroup> partial: array<vec4f, ${threads * rows}>;` : ''}
+${blockValues}
+${inFours ? 'fn fourOf(x: u32, unit: u32) -> vec4f { return pool[x + unit]; }' : fourSingly}
+
+${mainOf(threads)} {
+  let lane = thread % lanes;
+  let group = thread / lanes;
+  let output = (workgroup.x * ${threads / lanes}u + group) * 4u;
+  let firstRow = workgroup.y * ${rows}u;
+  // Past the last output or row, the last one is multiplied again, and not written.
+  let own = min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(p.count - 1u));
+  let w = own * p.stride;
+  let s = p.scales + own * p.scaleStride;
+  var x: array<u32, ${rows}>;
+  var sums: array<vec4f, ${rows}>;
+  ${eachRow(`x[r] = (p.x + min(firstRow + r, p.rows - 1u) * p.size)${inFours ? ' / 4u' : ''};`)}
+  ${sums[weights](eachRow)}
   let column = p.first + output;
-  ${inFours ? writeFours : writeSingly}
+  ${lanes > 1 ? shared : eachRow(`let row = firstRow + r; if (row < p.rows && output < p.count) { var sum = sums[r]; ${write} }`)}
 }`
   return kernel({ params, view: inFours ? 'vec4<f32>' : 'f32', weight: elementOf[weights], body })
 }
 
-const elementOf = { f32: 'f32', 'f32 in fours': 'vec4<f32>', q8_0: 'u32', q4_0: 'u32' } as const
-
-/** `v0 .. v3`, four values of an output each, as the columns `byx .. byw`. */
+/** Four values of each of four outputs, `a` to `d`, the other way round: `c0` to `c3`. */
 const columns: string = ['x', 'y', 'z', 'w']
-  .map((part) => `let by${part} = vec4f(v0.${part}, v1.${part}, v2.${part}, v3.${part});`)
-  .join('\n      ')
+  .map((part, i) => `let c${i} = vec4f(a.${part}, b.${part}, c.${part}, d.${part});`)
+  .join(' ')
+
+/** What four values of x, `v`, add to `sum`, by these columns. */
+const added = (sum: string, name = 'c'): string =>
+  ['x', 'y', 'z', 'w'].map((part, i) => `${sum} = fma(${name}${i}, vec4f(v.${part}), ${sum});`).join(' ')
+
+const scale = 'let scale = vec4f(scales[s.x + block], scales[s.y + block], scales[s.z + block], scales[s.w + block]);'
+
+/** The loop of a lane over its share of the sum. Of blocks the whole numbers are added up first, and scaled together. */
+const sums: Readonly<Record<Weights, (eachRow: (code: string) => string) => string>> = {
+  f32: (eachRow) => `
+  for (var i = lane; i < p.size; i += lanes) {
+    let c = vec4f(weights[w.x + i], weights[w.y + i], weights[w.z + i], weights[w.w + i]);
+    ${eachRow('sums[r] = fma(c, vec4f(pool[x[r] + i]), sums[r]);')}
+  }`,
+  'f32 in fours': (eachRow) => `
+  for (var i = lane; i < p.size / 4u; i += lanes) {
+    let a = weights[w.x + i]; let b = weights[w.y + i]; let c = weights[w.z + i]; let d = weights[w.w + i];
+    ${columns}
+    ${eachRow(`let v = fourOf(x[r], i); var sum = sums[r]; ${added('sum')} sums[r] = sum;`)}
+  }`,
+  q8_0: (eachRow) => `
+  for (var i = lane; i < p.size / 4u; i += lanes) {
+    let block = i / 8u;
+    let a = signed(weights[w.x + i]); let b = signed(weights[w.y + i]);
+    let c = signed(weights[w.z + i]); let d = signed(weights[w.w + i]);
+    ${columns}
+    ${scale}
+    ${eachRow(`let v = fourOf(x[r], i); var part = vec4f(0.0); ${added('part')} sums[r] = fma(part, scale, sums[r]);`)}
+  }`,
+  q4_0: (eachRow) => `
+  for (var i = lane; i < p.size / 8u; i += lanes) {
+    let block = i / 4u;
+    let unit = 8u * block + i % 4u;
+    let words = vec4u(weights[w.x + i], weights[w.y + i], weights[w.z + i], weights[w.w + i]);
+    ${[0, 1, 2, 3].map((i) => `let low${i} = nibble(words >> vec4u(${8 * i}u)); let high${i} = nibble(words >> vec4u(${8 * i + 4}u));`).join('\n    ')}
+    ${scale}
+    ${eachRow(`
+      var part = vec4f(0.0);
+      { let v = fourOf(x[r], unit); ${added('part', 'low')} }
+      { let v = fourOf(x[r], unit + 4u); ${added('part', 'high')} }
+      sums[r] = fma(part, scale, sums[r]);`)}
+  }`,
+}
+
+const fourSingly = `
+fn fourOf(x: u32, unit: u32) -> vec4f {
+  let at = x + 4u * unit;
+  return vec4f(pool[at], pool[at + 1u], pool[at + 2u], pool[at + 3u]);
+}`
 
 const writeFours = `
   if ((p.adds & 1u) != 0u) { sum += pool[(p.bias + column) / 4u]; }
