@@ -7,6 +7,7 @@ import { byteSize, type DType, elementCount, isBlockType } from '../dtype.ts'
 import { DisposedError, OutOfMemoryError } from '../errors.ts'
 import type { Gpu } from './device.ts'
 import type { Layout } from './kernels/linear.ts'
+import { multiplyAdd } from './kernels/math.ts'
 import { createOps } from './ops.ts'
 import { createPipelines } from './pipelines.ts'
 import { createPool } from './pool.ts'
@@ -40,7 +41,7 @@ export function createBackend(parts: BackendParts): Backend<WebgpuTensor> {
   const tensors = new Set<WebgpuTensor>()
   const caches = new Set<WebgpuCache>()
   const arenas = new Set<{ bytes: number }>()
-  const pipelines = createPipelines(gpu.device)
+  const pipelines = createPipelines(gpu.device, multiplyAdd(layout.products))
   const pool = createPool(gpu)
   const recorder = createRecorder(gpu, pipelines, pool)
   const tables = createRowTables(recorder.words, pool.take)

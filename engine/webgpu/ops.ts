@@ -129,7 +129,7 @@ export function createOps(parts: OpParts): RecordedOps {
       if (out.shape[0] === 0) return
       const units = fours ? size / 4 : size
       recorder.dispatch({
-        pipeline: pipeline(`rmsNorm ${fours}`, () => rmsNorm(fours)),
+        pipeline: pipeline(`rmsNorm ${fours}`, () => rmsNorm({ fours, threads: layout.threads })),
         params: [placeOf(out), placeOf(x), placeOf(weight), units, size, runs, float(epsilon)],
         grid: gridOf(runs, out.shape[0]!),
       })
@@ -208,7 +208,9 @@ export function createOps(parts: OpParts): RecordedOps {
       const partial = chunks > 1 ? scratchAt(rows * heads * chunks * partialWords(headSize)) : 0
       const bounded = Math.min(window, 2 ** 31)
       recorder.dispatch({
-        pipeline: pipeline(`attention ${headSize} ${fours}`, () => attention({ headSize, fours })),
+        pipeline: pipeline(`attention ${headSize} ${fours}`, () =>
+          attention({ headSize, fours, threads: layout.threads }),
+        ),
         params: [
           placeOf(out),
           placeOf(queries),
@@ -277,7 +279,7 @@ export function createOps(parts: OpParts): RecordedOps {
         perRow,
       ]
       recorder.dispatch({
-        pipeline: pipeline('selectInBlocks', selectInBlocks),
+        pipeline: pipeline('selectInBlocks', () => selectInBlocks(layout.threads)),
         params,
         grid: gridOf(perRow, rows),
       })

@@ -15,7 +15,8 @@ export interface Pipelines {
   get(name: string, make: () => Kernel): Pipeline
 }
 
-export function createPipelines(device: GPUDevice): Pipelines {
+/** `prelude`: WGSL that stands before every kernel. */
+export function createPipelines(device: GPUDevice, prelude: string): Pipelines {
   const readOnly = { type: 'read-only-storage' } as const
   const entry = (binding: number, buffer: GPUBufferBindingLayout): GPUBindGroupLayoutEntry => {
     return { binding, visibility: compute, buffer }
@@ -38,7 +39,7 @@ export function createPipelines(device: GPUDevice): Pipelines {
       const found = known.get(name)
       if (found) return found
       const { code, params, readsWeight } = make()
-      const module = device.createShaderModule({ label: name, code })
+      const module = device.createShaderModule({ label: name, code: prelude + code })
       const layout = readsWeight ? withWeight : alone
       const pipeline = device.createComputePipeline({ label: name, layout, compute: { module, entryPoint: 'main' } })
       const made = { pipeline, params: params.length }

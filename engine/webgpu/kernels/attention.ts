@@ -2,7 +2,7 @@
 // workgroup of its own, so that a long sequence is shared among many. Where a row has several, merge-attention.ts joins them.
 
 import { chunkPositions } from '../../cache-runs.ts'
-import { type Kernel, kernel, main, threads } from './kernel.ts'
+import { type Kernel, kernel, mainOf } from './kernel.ts'
 import { expBelowZero } from './math.ts'
 import { positionAt } from './pages.ts'
 import { largestOfAll, sumOfAll } from './reduce.ts'
@@ -24,9 +24,19 @@ export const attendedRange: string = `
   let firstChunk = first / ${attended}u;
   let lastChunk = position / ${attended}u;`
 
-/** Workgroups are `[chunks, heads, rows]`; `fours`: where the head size comes in fours. */
-export function attention({ headSize, fours }: { headSize: number; fours: boolean }): Kernel {
-  const [type, unit, zero] = fours ? (['vec4f', 4, 'vec4f(0.0)'] as const) : (['f32', 1, '0.0'] as const)
+export interface AttentionOptions {
+  readonly headSize: number
+  /** Whether the head size comes in fours. */
+  readonly fours: boolean
+  /** Of a workgroup. */
+  readonly threads: number
+}
+
+/** Workgroups are `[chunks, heads, rows]`. */
+export function attention({ headSize, fours, threads }: AttentionOptions): Kernel {
+  const [type, unit, zero, fma] = fours
+    ? (['vec4f', 4, 'vec4f(0.0)', 'fma4'] as const)
+    : (['f32', 1, '0.0', 'fma1'] as const)
   const units = headSize / unit
   /** Invocations share a sum over positions where there are more of them than units. */
   const slices = Math.max(1, Math.floor(threads / units))
@@ -34,14 +44,14 @@ export function attention({ headSize, fours }: { headSize: number; fours: boolea
   const body = `
 ${expBelowZero}
 ${positionAt}
-${largestOfAll}
-${sumOfAll}
+${largestOfAll(threads)}
+${sumOfAll(threads)}
 var<workgroup> query: array<${type}, ${units}>;
 var<workgroup> places: array<u32, ${attended}>;
 var<workgroup> scores: array<f32, ${attended}>;
 var<workgroup> sums: array<${type}, ${slices * units}>;
 
-${main} {
+${mainOf(threads)} {
   let head = workgroup.y;
   let row = workgroup.z;
   let runs = tables[p.table + 2u * row + 1u];
@@ -64,7 +74,7 @@ ${main} {
     places[i] = ${perUnit('place + table')};
     let key = ${perUnit('place')};
     var sum = ${zero};
-    for (var j = 0u; j < ${units}u; j++) { sum = fma(query[j], pool[key + j], sum); }
+    for (var j = 0u; j < ${units}u; j++) { sum = ${fma}(query[j], pool[key + j], sum); }
     let score = bitcast<f32>(p.scale) * ${fours ? '((sum.x + sum.y) + (sum.z + sum.w))' : 'sum'};
     scores[i] = score;
     largest = max(largest, score);
@@ -82,7 +92,7 @@ ${main} {
     for (var j = thread % ${Math.min(units, threads)}u; j < ${units}u; j += ${threads}u) {
       var sum = ${zero};
       for (var i = slice; i < count; i += ${slices}u) {
-        sum = fma(${type}(scores[i]), pool[places[i] + j], sum);
+        sum = ${fma}(${type}(scores[i]), pool[places[i] + j], sum);
       }
       sums[slice * ${units}u + j] = sum;
     }

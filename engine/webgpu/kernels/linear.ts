@@ -4,21 +4,23 @@
 import { type Kernel, kernel, mainOf } from './kernel.ts'
 import { blockValues, elementOf, type Weights } from './weights.ts'
 
-/** How the work of a product is laid out, the same for every number of rows. */
+/** How work is laid out, the same for every number of rows. */
 export interface Layout {
-  /** Invocations of a workgroup. */
+  /** Invocations of a workgroup, where they work on one thing together. */
   readonly threads: number
-  /** Invocations that share a sum. */
+  /** Invocations that share a sum of a product. */
   readonly lanes: number
   /** Whether loops over rows are written out, which gives each row its registers. */
   readonly unrolled: boolean
+  /** How all kernels multiply and add: see math.ts. */
+  readonly products: 'fused' | 'rounded twice'
 }
 
 /** A graphics card reads weights side by side; what waits for memory are many lanes. */
-export const hardwareLayout: Layout = { threads: 64, lanes: 32, unrolled: true }
+export const hardwareLayout: Layout = { threads: 64, lanes: 32, unrolled: true, products: 'fused' }
 
 /** Software has few threads, and pays for each sum that lanes share: by a barrier, and by memory that it clears. */
-export const softwareLayout: Layout = { threads: 16, lanes: 1, unrolled: false }
+export const softwareLayout: Layout = { threads: 16, lanes: 1, unrolled: true, products: 'rounded twice' }
 
 export interface LinearOptions {
   readonly layout: Layout
@@ -109,7 +111,7 @@ const columns: string = ['x', 'y', 'z', 'w']
 
 /** What four values of x, `v`, add to `sum`, by these columns. */
 const added = (sum: string, name = 'c'): string =>
-  ['x', 'y', 'z', 'w'].map((part, i) => `${sum} = fma(${name}${i}, vec4f(v.${part}), ${sum});`).join(' ')
+  ['x', 'y', 'z', 'w'].map((part, i) => `${sum} = fma4(${name}${i}, vec4f(v.${part}), ${sum});`).join(' ')
 
 const scale = 'let scale = vec4f(scales[s.x + block], scales[s.y + block], scales[s.z + block], scales[s.w + block]);'
 
@@ -118,7 +120,7 @@ const sums: Readonly<Record<Weights, (eachRow: (code: string) => string) => stri
   f32: (eachRow) => `
   for (var i = lane; i < p.size; i += lanes) {
     let c = vec4f(weights[w.x + i], weights[w.y + i], weights[w.z + i], weights[w.w + i]);
-    ${eachRow('sums[r] = fma(c, vec4f(pool[x[r] + i]), sums[r]);')}
+    ${eachRow('sums[r] = fma4(c, vec4f(pool[x[r] + i]), sums[r]);')}
   }`,
   'f32 in fours': (eachRow) => `
   for (var i = lane; i < p.size / 4u; i += lanes) {
@@ -133,7 +135,7 @@ const sums: Readonly<Record<Weights, (eachRow: (code: string) => string) => stri
     let c = signed(weights[w.z + i]); let d = signed(weights[w.w + i]);
     ${columns}
     ${scale}
-    ${eachRow(`let v = fourOf(x[r], i); var part = vec4f(0.0); ${added('part')} sums[r] = fma(part, scale, sums[r]);`)}
+    ${eachRow(`let v = fourOf(x[r], i); var part = vec4f(0.0); ${added('part')} sums[r] = fma4(part, scale, sums[r]);`)}
   }`,
   q4_0: (eachRow) => `
   for (var i = lane; i < p.size / 8u; i += lanes) {
@@ -146,7 +148,7 @@ const sums: Readonly<Record<Weights, (eachRow: (code: string) => string) => stri
       var part = vec4f(0.0);
       { let v = fourOf(x[r], unit); ${added('part', 'low')} }
       { let v = fourOf(x[r], unit + 4u); ${added('part', 'high')} }
-      sums[r] = fma(part, scale, sums[r]);`)}
+      sums[r] = fma4(part, scale, sums[r]);`)}
   }`,
 }
 

@@ -28,8 +28,8 @@ ${main} {
     var sum = 0.0;
     for (var at = partial; at < end; at += words) {
       let weight = expBelowZero(pool[at] - largest);
-      total = fma(weight, pool[at + 1u], total);
-      sum = fma(weight, pool[at + 4u + i], sum);
+      total = fma1(weight, pool[at + 1u], total);
+      sum = fma1(weight, pool[at + 4u + i], sum);
     }
     pool[p.out + (row * p.heads + head) * p.headSize + i] = sum / total;
   }

@@ -1,30 +1,42 @@
-// Sums and maxima over the invocations of a workgroup: by eights, in one order. Subgroups would be quicker, but have none.
+// Sums and maxima over the invocations of a workgroup, in one order: of parts first, as many as each has invocations.
+// Subgroups would be quicker, but have no order.
+
+/** Invocations of a part, and parts, in a workgroup of 64 or 16. */
+export function sideOf(threads: number): number {
+  return Math.sqrt(threads)
+}
 
 /** A function `name(value, thread)` that gives every invocation the same; may be called several times. */
-function over(name: string, combine: (a: string, b: string) => string): string {
+function over(name: string, threads: number, combine: (a: string, b: string) => string): string {
+  const side = sideOf(threads)
   return `
-var<workgroup> ${name}Parts: array<f32, 64>;
-var<workgroup> ${name}Eighths: array<f32, 8>;
+var<workgroup> ${name}Values: array<f32, ${threads}>;
+var<workgroup> ${name}Parts: array<f32, ${side}>;
 fn ${name}(value: f32, thread: u32) -> f32 {
-  ${name}Parts[thread] = value;
+  ${name}Values[thread] = value;
   workgroupBarrier();
-  if (thread < 8u) {
-    var found = ${name}Parts[8u * thread];
-    for (var i = 1u; i < 8u; i++) {
-      let other = ${name}Parts[8u * thread + i];
+  if (thread < ${side}u) {
+    var found = ${name}Values[${side}u * thread];
+    for (var i = 1u; i < ${side}u; i++) {
+      let other = ${name}Values[${side}u * thread + i];
       found = ${combine('found', 'other')};
     }
-    ${name}Eighths[thread] = found;
+    ${name}Parts[thread] = found;
   }
   workgroupBarrier();
-  var all = ${name}Eighths[0];
-  for (var i = 1u; i < 8u; i++) {
-    let other = ${name}Eighths[i];
+  var all = ${name}Parts[0];
+  for (var i = 1u; i < ${side}u; i++) {
+    let other = ${name}Parts[i];
     all = ${combine('all', 'other')};
   }
   return all;
 }`
 }
 
-export const sumOfAll: string = over('sumOfAll', (a, b) => `${a} + ${b}`)
-export const largestOfAll: string = over('largestOfAll', (a, b) => `max(${a}, ${b})`)
+export function sumOfAll(threads: number): string {
+  return over('sumOfAll', threads, (a, b) => `${a} + ${b}`)
+}
+
+export function largestOfAll(threads: number): string {
+  return over('largestOfAll', threads, (a, b) => `max(${a}, ${b})`)
+}

@@ -1,23 +1,23 @@
 // Root mean square normalisation (Zhang and Sennrich 2019): a workgroup for each run of the weight's size.
 
-import { type Kernel, kernel, main, threads } from './kernel.ts'
+import { type Kernel, kernel, mainOf } from './kernel.ts'
 import { sumOfAll } from './reduce.ts'
 
 const params = ['out', 'x', 'weight', 'units', 'size', 'runs', 'epsilon']
 
 /** Workgroups are `[runs of a row, rows]`; `fours`: where the size comes in fours. */
-export function rmsNorm(fours: boolean): Kernel {
+export function rmsNorm({ fours, threads }: { fours: boolean; threads: number }): Kernel {
   const scale = fours ? ' / 4u' : ''
   const body = `
-${sumOfAll}
+${sumOfAll(threads)}
 
-${main} {
+${mainOf(threads)} {
   let start = (workgroup.y * p.runs + workgroup.x) * p.units;
   let x = p.x${scale} + start;
   var squares = ${fours ? 'vec4f(0.0)' : '0.0'};
   for (var i = thread; i < p.units; i += ${threads}u) {
     let value = pool[x + i];
-    squares = fma(value, value, squares);
+    squares = ${fours ? 'fma4' : 'fma1'}(value, value, squares);
   }
   let sum = sumOfAll(${fours ? '(squares.x + squares.y) + (squares.z + squares.w)' : 'squares'}, thread);
   let scale = 1.0 / sqrt(sum / f32(p.size) + bitcast<f32>(p.epsilon));

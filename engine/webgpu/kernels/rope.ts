@@ -19,7 +19,7 @@ ${main} {
   let s = pool[p.sin + angle];
   let a = pool[p.x + at];
   let b = pool[p.x + at + p.half];
-  pool[p.out + at] = fma(a, c, -(b * s));
-  pool[p.out + at + p.half] = fma(b, c, a * s);
+  pool[p.out + at] = fma1(a, c, -(b * s));
+  pool[p.out + at + p.half] = fma1(b, c, a * s);
 }`,
 })

@@ -2,9 +2,9 @@
 // blocks of a row, which workgroups share, then rows. What is no number is told by its bits, since compilers may take it that
 // there is none.
 
-import { type Kernel, kernel, main, threads } from './kernel.ts'
+import { type Kernel, kernel, main, mainOf } from './kernel.ts'
 import { expBelowZero, logFromOne } from './math.ts'
-import { largestOfAll, sumOfAll } from './reduce.ts'
+import { largestOfAll, sideOf, sumOfAll } from './reduce.ts'
 
 /** Logits of a block. */
 export const selectBlock = 2048
@@ -23,25 +23,25 @@ fn keyOf(bits: u32) -> u32 {
 }`
 
 /** The winner of all invocations: the highest key, of these the lowest id. */
-const winnerOfAll = `
-var<workgroup> keys: array<u32, 64>;
-var<workgroup> ids: array<u32, 64>;
+const winnerOfAll = (threads: number): string => `
+var<workgroup> keys: array<u32, ${threads}>;
+var<workgroup> ids: array<u32, ${threads}>;
 fn winnerOfAll(key: u32, id: u32, thread: u32) -> vec2u {
   keys[thread] = key;
   ids[thread] = id;
   workgroupBarrier();
-  if (thread < 8u) {
-    for (var i = 1u; i < 8u; i++) {
-      let other = 8u * thread + i;
-      if (keys[other] > keys[8u * thread] || (keys[other] == keys[8u * thread] && ids[other] < ids[8u * thread])) {
-        keys[8u * thread] = keys[other];
-        ids[8u * thread] = ids[other];
+  if (thread < ${sideOf(threads)}u) {
+    for (var i = 1u; i < ${sideOf(threads)}u; i++) {
+      let other = ${sideOf(threads)}u * thread + i;
+      if (keys[other] > keys[${sideOf(threads)}u * thread] || (keys[other] == keys[${sideOf(threads)}u * thread] && ids[other] < ids[${sideOf(threads)}u * thread])) {
+        keys[${sideOf(threads)}u * thread] = keys[other];
+        ids[${sideOf(threads)}u * thread] = ids[other];
       }
     }
   }
   workgroupBarrier();
   var best = vec2u(keys[0], ids[0]);
-  for (var i = 8u; i < 64u; i += 8u) {
+  for (var i = ${sideOf(threads)}u; i < ${threads}u; i += ${sideOf(threads)}u) {
     if (keys[i] > best.x || (keys[i] == best.x && ids[i] < best.y)) { best = vec2u(keys[i], ids[i]); }
   }
   return best;
@@ -49,18 +49,16 @@ fn winnerOfAll(key: u32, id: u32, thread: u32) -> vec2u {
 
 const params = ['ids', 'scores', 'logits', 'noise', 'noisy', 'blocks', 'size', 'perRow']
 
-/** Workgroups are `[blocks, rows]`. */
-export const selectInBlocks: Kernel = kernel({
-  params,
-  view: 'u32',
-  body: `
+/** Workgroups are `[blocks, rows]`, of so many threads. */
+export function selectInBlocks(threads: number): Kernel {
+  const body = `
 ${expBelowZero}
 ${keyOf}
-${winnerOfAll}
-${largestOfAll}
-${sumOfAll}
+${winnerOfAll(threads)}
+${largestOfAll(threads)}
+${sumOfAll(threads)}
 
-${main} {
+${mainOf(threads)} {
   let row = workgroup.y * p.size;
   let first = workgroup.x * ${selectBlock}u;
   let end = min(first + ${selectBlock}u, p.size);
@@ -100,8 +98,9 @@ ${main} {
     pool[at + 3u] = bitcast<u32>(total);
     pool[at + 4u] = u32(strange);
   }
-}`,
-})
+}`
+  return kernel({ params, view: 'u32', body })
+}
 
 /** Workgroups are `[rows]`. */
 export const selectInRows: Kernel = kernel({
@@ -130,7 +129,7 @@ ${main} {
   }
   var total = 0.0;
   for (var at = blocks; at < end; at += ${selectWords}u) {
-    total = fma(bitcast<f32>(pool[at + 3u]), expBelowZero(bitcast<f32>(pool[at + 2u]) - largest), total);
+    total = fma1(bitcast<f32>(pool[at + 3u]), expBelowZero(bitcast<f32>(pool[at + 2u]) - largest), total);
   }
   pool[p.ids + row] = id;
   pool[p.scores + 2u * row] = pool[p.logits + row * p.size + id];
