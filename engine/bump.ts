@@ -12,9 +12,11 @@ export interface BumpOptions {
   /** The size of the first block; each is twice as large as the one before. */
   readonly first: number
   readonly alignment: number
+  /** What kernels may touch behind a tensor. */
+  readonly spare?: number
 }
 
-export function createBump({ allocate, first, alignment }: BumpOptions): Bump {
+export function createBump({ allocate, first, alignment, spare = 0 }: BumpOptions): Bump {
   const blocks: number[] = []
   let next = 0
   let end = 0
@@ -22,7 +24,7 @@ export function createBump({ allocate, first, alignment }: BumpOptions): Bump {
   return {
     blocks,
     take(wanted) {
-      const taken = Math.ceil(wanted / alignment) * alignment
+      const taken = Math.ceil((wanted + spare) / alignment) * alignment
       if (next + taken > end) {
         const block = Math.max(size, taken)
         next = allocate(block)

@@ -28,7 +28,6 @@ async function open({ threads, mostBytes, hardware }: OpenOptions & WebgpuOption
   const { kind, name, device } = gpu
   const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize)
   let tiles: readonly number[] = []
-  const found = { invariance: '', rowInvariant: true }
   const words = kind === 'software' ? `${name}, in software` : name
   const backend = createBackend({
     gpu,
@@ -37,12 +36,7 @@ async function open({ threads, mostBytes, hardware }: OpenOptions & WebgpuOption
     layout: kind === 'hardware' || hardware ? hardwareLayout : softwareLayout,
     tiles: () => tiles,
     capabilities: {
-      get rowInvariant() {
-        return found.rowInvariant
-      },
-      get invariance() {
-        return found.invariance
-      },
+      rowInvariant: false,
       dtypes: weightTypes,
       threads: 1,
       passRows: 64,
@@ -54,13 +48,12 @@ async function open({ threads, mostBytes, hardware }: OpenOptions & WebgpuOption
     },
   })
   try {
-    const result = await findTiles(backend, `${name} ${hardware}`, (next) => {
+    const found = await findTiles(backend, `${name} ${hardware}`, (next) => {
       tiles = next
     })
-    Object.assign(found, result)
+    return { ...backend, capabilities: { ...backend.capabilities, ...found } }
   } catch (error) {
     await backend.dispose()
     throw error
   }
-  return backend
 }

@@ -37,8 +37,9 @@ export async function findTiles(
     found = await search(backend, use)
     known.set(device, found)
   }
-  use(found.tiles)
-  return found
+  const { tiles, rowInvariant, invariance } = found
+  use(tiles)
+  return { rowInvariant, invariance }
 }
 
 async function search(

@@ -8,7 +8,7 @@ describe('openBackend', () => {
     const listed = await listBackends()
     assert.deepEqual(
       listed.map(({ name }) => name),
-      ['reference', 'wasm', 'tfjs:tensorflow', 'tfjs:wasm', 'tfjs:webgpu', 'tfjs:webgl', 'tfjs:cpu'],
+      ['reference', 'wasm', 'webgpu', 'tfjs:tensorflow', 'tfjs:wasm', 'tfjs:webgpu', 'tfjs:webgl', 'tfjs:cpu'],
     )
     for (const { name, available, reason } of listed) {
       assert.equal(available, reason === undefined)
