@@ -1,4 +1,4 @@
-// The backends on TensorFlow.js that run elsewhere: WebGPU on Dawn in a child process, and in a headless Chromium all that
+// The backends that run elsewhere: WebGPU on Dawn in a child process, and in a headless Chromium all that
 // browsers have. WebGPU and WebGL compute with SwiftShader. Their trials go on in the background, one after the other, while the other tests run.
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -20,8 +20,11 @@ interface Place {
 }
 
 const places: readonly Place[] = [
+  onDawn('webgpu'),
+  onDawn('webgpu tiled'),
   onDawn('tfjs:webgpu'),
   onDawn('tfjs:webgpu tiled'),
+  inChromium('webgpu'),
   inChromium('tfjs:webgl'),
   inChromium('tfjs:webgpu'),
   inChromium('tfjs:wasm'),
@@ -37,8 +40,9 @@ function inChromium(key: TrialKey): Place {
 }
 
 /** Where Dawn computes it is not asked whether it can: it has a driver in the child only. */
-function reasonToSkip({ where }: Place): string | undefined {
-  const packages = where === 'Dawn' ? ['webgpu', '@tensorflow/tfjs-backend-webgpu'] : []
+function reasonToSkip({ key, where }: Place): string | undefined {
+  const ofTfjs = key.startsWith('tfjs:') ? ['@tensorflow/tfjs-backend-webgpu'] : []
+  const packages = where === 'Dawn' ? ['webgpu', ...ofTfjs] : []
   const lacking = packages.find((name) => !existsSync(join(peers, 'node_modules', name)))
   return missingChromium() ?? (lacking && `${lacking} is not installed in test/peers`)
 }
