@@ -64,14 +64,16 @@ export function createBackend(parts: BackendParts): Backend<WebgpuTensor> {
     gpu.expectWell()
     const sizes = wanted.map(({ shape }) => elementCount(shape) * 4)
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
-    const target = staging.take(bytes)
+    const target = bytes > 0 ? staging.take(bytes) : undefined
     let at = 0
     for (const [i, tensor] of wanted.entries()) {
-      recordRead(tensor, { buffer: target.buffer, at })
+      if (target && sizes[i]! > 0) {
+        recorder.copy({ word: ops.place(tensor), buffer: target.buffer, at, bytes: sizes[i]!, to: 'buffer' })
+      }
       at += sizes[i]!
     }
     const taken = submit()
-    const results = bytes > 0 ? target.read(bytes) : gpu.device.queue.onSubmittedWorkDone()
+    const results = target ? target.read(bytes) : gpu.device.queue.onSubmittedWorkDone()
     const all = Promise.all([results, taken, gpu.settled()])
     const [copy] = await Promise.race([all, gpu.lost])
     gpu.expectWell()
@@ -82,12 +84,6 @@ export function createBackend(parts: BackendParts): Backend<WebgpuTensor> {
       const buffer = (copy ?? new ArrayBuffer(0)).slice(start, from)
       return dtype === 'i32' ? new Int32Array(buffer) : new Float32Array(buffer)
     })
-  }
-
-  function recordRead(tensor: WebgpuTensor, { buffer, at }: { buffer: GPUBuffer; at: number }): void {
-    const bytes = elementCount(tensor.shape) * 4
-    if (bytes === 0) return
-    recorder.copy({ word: ops.place(tensor), buffer, at, bytes, to: 'buffer' })
   }
 
   function upload(
