@@ -28,7 +28,7 @@ async function open({ threads, mostBytes, hardware }: OpenOptions & WebgpuOption
   const { kind, name, device } = gpu
   const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize)
   let tiles: readonly number[] = []
-  const words = kind === 'software' ? `${name}, in software` : name
+  const words = kind === 'software' ? `${name}, computing in software` : name
   const backend = createBackend({
     gpu,
     mostBytes: Math.min(mostBytes ?? limit, limit),

@@ -20,7 +20,7 @@ interface Place {
 }
 
 const places: readonly Place[] = [
-  onDawn('webgpu'),
+  onDawn('webgpu in brief'),
   onDawn('webgpu tiled'),
   onDawn('tfjs:webgpu'),
   onDawn('tfjs:webgpu tiled'),
