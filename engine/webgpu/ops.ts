@@ -1,7 +1,6 @@
 // The ten ops, as dispatches.
 
 import type { Ops, Segments } from '../backend.ts'
-import { byteSize } from '../dtype.ts'
 import { ShapeError } from '../errors.ts'
 import { float } from './host-words.ts'
 import { attended, attention, partialWords } from './kernels/attention.ts'
@@ -17,18 +16,14 @@ import { selectBlock, selectInBlocks, selectInRows, selectWords } from './kernel
 import { storeKV } from './kernels/store-kv.ts'
 import { swiglu } from './kernels/swiglu.ts'
 import type { Pipelines } from './pipelines.ts'
-import type { Pool } from './pool.ts'
-import type { Recorder } from './recorder.ts'
+import { createPlaces, type PlaceParts } from './places.ts'
 import type { RowTables, WebgpuCache } from './row-tables.ts'
-import { type WebgpuTensor, type WeightPart, width } from './tensor.ts'
-import { strideOf, type WeightStore, weightsOf } from './weights.ts'
+import { type WebgpuTensor, width } from './tensor.ts'
+import { strideOf, weightsOf } from './weights.ts'
 
-export interface OpParts {
+export interface OpParts extends PlaceParts {
   readonly pipelines: Pipelines
-  readonly pool: Pool
-  readonly recorder: Recorder
   readonly tables: RowTables
-  readonly weights: WeightStore
   /** Of products. */
   readonly layout: Layout
   /** Rows for which there are kernels, ascending. May change until the device is probed. */
@@ -42,50 +37,8 @@ export interface RecordedOps {
 }
 
 export function createOps(parts: OpParts): RecordedOps {
-  const { pipelines, pool, recorder, tables, layout } = parts
-  /** Room for what a kernel leaves to the next, which has it to itself. */
-  let scratch = { at: -1, words: 0 }
-
-  function scratchAt(words: number): number {
-    if (scratch.words < words) {
-      if (scratch.at >= 0) pool.retire(scratch.at)
-      scratch = { at: pool.take(words), words }
-    }
-    return scratch.at
-  }
-
-  /** Where a tensor is in the pool, to which it is moved if need be. */
-  function placeOf(tensor: WebgpuTensor): number {
-    if (!tensor.parts) return tensor.at
-    tensor.at = pool.take(byteSize(tensor.dtype, tensor.shape) / 4)
-    let word = tensor.at
-    for (const { buffer, bytes } of tensor.parts) {
-      recorder.copy({ word, buffer, at: 0, bytes, to: 'pool' })
-      recorder.retire(buffer)
-      word += bytes / 4
-    }
-    tensor.parts = undefined
-    return tensor.at
-  }
-
-  /** The buffers of a weight, to which it is moved if need be; a pass's own is copied. */
-  function partsOf(tensor: WebgpuTensor): readonly WeightPart[] {
-    if (tensor.parts) return tensor.parts
-    const made = parts.weights.create(tensor)
-    let word = tensor.at
-    for (const { buffer, bytes } of made) {
-      recorder.copy({ word, buffer, at: 0, bytes, to: 'buffer' })
-      word += bytes / 4
-    }
-    if (tensor.passing) {
-      for (const { buffer } of made) recorder.retire(buffer)
-      return made
-    }
-    pool.retire(tensor.at)
-    tensor.at = -1
-    tensor.parts = made
-    return made
-  }
+  const { pipelines, recorder, tables, layout } = parts
+  const { placeOf, partsOf, scratchAt } = createPlaces(parts)
 
   const groups = (count: number, each = threads): number => Math.ceil(count / each)
   const foursIn = (...sizes: readonly number[]): boolean => sizes.every((size) => size % 4 === 0)
