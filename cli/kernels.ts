@@ -2,6 +2,7 @@
 
 import { arch, availableParallelism, platform } from 'node:os'
 import { Command, Option } from 'commander'
+import type { WeightDType } from '../engine/dtype.ts'
 import { AbortError, ArgumentError } from '../engine/errors.ts'
 import { openBackend } from '../engine/open.ts'
 import {
@@ -150,6 +151,7 @@ function asJson(report: Report, times: readonly OpTime[]) {
       cores: availableParallelism(),
     },
     ...report,
+    ...(report.invariance !== undefined && { fixedWidth: fixedWidthCosts(times) }),
     ops: report.ops.map((op) => {
       const { shape, oneRow, eightRows, gigabytesPerSecond } = timeOf(times, op) ?? {}
       return { ...op, speed: shape && { shape, oneRow, eightRows, gigabytesPerSecond, unit: 'microseconds' } }
@@ -195,15 +197,37 @@ function reportText(report: Report, times: readonly OpTime[]): string {
   ]
   return [
     `${report.backend} on ${report.device} (${report.kind}), row invariance promised: ${invarianceText(report.rowInvariant)}`,
+    ...(report.invariance === undefined ? [] : [`found when it was opened: ${report.invariance}`]),
     '',
     formatTable(columns, rows),
     '',
     `${ok + failed + found + skipped} cases: ${counts.join(', ')}; seed ${report.seed}`,
     ...reasons(report.skipped),
+    ...(report.invariance === undefined ? [] : fixedWidthCosts(times).map(fixedWidthText)),
     ...list('FAILED', report.failures),
     ...list('not invariant', report.found),
     '',
   ].join('\n')
+}
+
+/** What a product of one row would take if all had this width, where rows of other widths have other bits. */
+interface FixedWidthCost {
+  readonly dtype: WeightDType | undefined
+  readonly width: number
+  /** Microseconds, by the product's own kernel and at the width. */
+  readonly oneRow: number
+  readonly atWidth: number
+}
+
+function fixedWidthCosts(times: readonly OpTime[]): FixedWidthCost[] {
+  return times
+    .filter(({ op }) => op === 'linear')
+    .map(({ dtype, oneRow, eightRows }) => ({ dtype, width: 8, oneRow, atWidth: eightRows }))
+}
+
+function fixedWidthText({ dtype, width, oneRow, atWidth }: FixedWidthCost): string {
+  const times = (atWidth / oneRow).toFixed(1)
+  return `one width of ${width} rows for ${dtype} products costs ${times} times one row: ${figure(atWidth)} us instead of ${figure(oneRow)}`
 }
 
 function invarianceText(found: Report['rowInvariant'] | undefined): string {

@@ -126,6 +126,8 @@ export interface Capabilities {
    * `false`: it does not hold.
    */
   readonly rowInvariant: true | 'fixed-width' | false
+  /** What opening found of row invariance, in words, where that differs by device. */
+  readonly invariance?: string | undefined
   /** Weight types that it runs, the one it runs fastest first. */
   readonly dtypes: readonly WeightDType[]
   readonly threads: number

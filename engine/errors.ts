@@ -75,6 +75,13 @@ export class BackendCrashedError extends DrafthorseError {
   }
 }
 
+/** A device, such as a graphics card, that was lost with all that was on it; another backend can be opened. */
+export class DeviceLostError extends DrafthorseError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('DeviceLostError', 'ERR_DEVICE_LOST', message, options)
+  }
+}
+
 /** Work that an abort signal ended. */
 export class AbortError extends DrafthorseError {
   constructor(message: string, options?: ErrorOptions) {

@@ -9,8 +9,9 @@ import { expectOptions } from './options.ts'
 import { reference } from './reference/index.ts'
 import { tfjsModules } from './tfjs/index.ts'
 import { wasm } from './wasm/index.ts'
+import { webgpu } from './webgpu/index.ts'
 
-const modules: readonly BackendModule[] = [reference, wasm, ...tfjsModules, ...gpujsModules]
+const modules: readonly BackendModule[] = [reference, wasm, webgpu, ...tfjsModules, ...gpujsModules]
 
 /** What runs a model unless another backend is asked for. */
 export const defaultBackend = 'wasm'

@@ -54,6 +54,8 @@ export interface Report {
   readonly kind: Capabilities['kind']
   /** What the backend promises. */
   readonly rowInvariant: Capabilities['rowInvariant']
+  /** What opening found of it, in words. */
+  readonly invariance?: string | undefined
   readonly seed: number
   readonly counts: Readonly<Record<Outcome['status'], number>>
   /** In the order of `caseSubjects`. */
@@ -84,12 +86,13 @@ export async function checkBackend(backend: Backend, options: CheckOptions = {})
   }
   const counts = { ok: 0, found: 0, skipped: 0, failed: 0 }
   for (const { outcome } of results) counts[outcome.status]++
-  const { device, kind, rowInvariant } = backend.capabilities
+  const { device, kind, rowInvariant, invariance } = backend.capabilities
   return {
     backend: backend.name,
     device,
     kind,
     rowInvariant,
+    ...(invariance !== undefined && { invariance }),
     seed,
     counts,
     ops: opReports(results),

@@ -70,6 +70,7 @@ async function open(
     activate,
     capabilities: {
       rowInvariant,
+      invariance: invarianceOf(device, rowInvariant),
       dtypes: ['f32'],
       threads: running,
       // Whole products, all full.
@@ -131,6 +132,15 @@ async function probe(device: Device, use: Use, { backend, way }: { backend: obje
   const found = await findLimits(device, use)
   byWay.set(way, { limits: device.limits, found })
   return found
+}
+
+/** What the probe found, in words. */
+function invarianceOf({ limits: { min, max, kernel } }: Device, found: boolean): string {
+  if (!found) return 'no products of some rows give a row the same bits at any place'
+  const of = kernel === 'small' ? ' by the kernel for small matrices' : ''
+  return min === max
+    ? `products run at one width of ${min} rows${of}, since others give other bits`
+    : `products of ${min} to ${max} rows${of} give equal bits`
 }
 
 function describe(

@@ -1,13 +1,12 @@
 // Loading TensorFlow.js in Node: from the folder of the user's project, or from beside this package. Chosen by the
 // package's "#tfjs" import; platform-browser.ts is its counterpart.
 
-import { execFile } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import util from 'node:util'
+import { dawnHint, hasAdapter, hasWebgpu, noAdapter, ownRequires, resolved, startDawn } from '../dawn-node.ts'
 import { BackendUnavailableError } from '../errors.ts'
 import { asTf, installHint, type Loaded, type Platform, packagesOf, type TfjsName } from './load.ts'
 
@@ -22,15 +21,15 @@ export const platform: Platform = {
     }
     if (name !== 'webgpu' || hasWebgpu()) return undefined
     const [withDawn] = find(name, ['webgpu'])
-    if (!withDawn) return 'Node has no WebGPU of its own: run "npm install webgpu" (Dawn)'
-    return (await hasAdapter(withDawn)) ? undefined : noAdapter
+    if (!withDawn) return dawnHint
+    return (await hasAdapter(withDawn.require.resolve('webgpu'))) ? undefined : noAdapter
   },
 
   async load(name, { threads }) {
     const places = find(name, name === 'webgpu' && !hasWebgpu() ? ['webgpu'] : [])
     if (places.length === 0) throw new BackendUnavailableError(installHint(name))
     if (name === 'tensorflow') return loadTensorflow(places, threads)
-    if (name === 'webgpu' && !hasWebgpu()) await startDawn(places[0]!)
+    if (name === 'webgpu' && !hasWebgpu()) await startDawn(places[0]!.require.resolve('webgpu'))
     return loadFrom(places[0]!)
   },
 
@@ -58,7 +57,7 @@ function find(name: TfjsName, more: readonly string[] = []): Place[] {
 
 /** From the user's project, from here, and from tfjs-node, which comes with the packages of other backends. */
 function requires(): NodeJS.Require[] {
-  const own = [createRequire(join(process.cwd(), 'any.js')), createRequire(import.meta.url)]
+  const own = ownRequires()
   const inside = packagesOf.tensorflow.flat().flatMap((name) =>
     own.flatMap((require) => {
       const tfjsNode = resolved(require, name)
@@ -69,57 +68,11 @@ function requires(): NodeJS.Require[] {
   return [...own, ...inside]
 }
 
-function resolved(require: NodeJS.Require, name: string): string | undefined {
-  try {
-    return require.resolve(name)
-  } catch {
-    return undefined
-  }
-}
-
 function loadFrom({ packages, require }: Place): Loaded {
   return quietly(() => {
     const modules = new Map(packages.map((wanted) => [wanted, require(wanted) as unknown]))
     return { tf: asTf(modules.get(packages[0]!)), modules, failures: [] }
   })
-}
-
-function hasWebgpu(): boolean {
-  return 'gpu' in (globalThis.navigator ?? {})
-}
-
-const noAdapter =
-  'WebGPU found no adapter: install a driver of your graphics card for Vulkan (on Debian and Ubuntu ' +
-  '"apt-get install mesa-vulkan-drivers", which has one in software too)'
-
-/** Answers by the file of Dawn. */
-const adapters = new Map<string, Promise<boolean>>()
-
-/** Asked in a process of its own, since Dawn writes to standard error where it finds none. */
-function hasAdapter({ require }: Place): Promise<boolean> {
-  const dawn = pathToFileURL(require.resolve('webgpu')).href
-  const known = adapters.get(dawn)
-  if (known) return known
-  const none = 3
-  const program = `import(${JSON.stringify(dawn)})
-    .then(({ create }) => create([]).requestAdapter())
-    .then((adapter) => process.exit(adapter ? 0 : ${none}))`
-  const answer = new Promise<boolean>((resolve) => {
-    // Whatever else goes wrong will go wrong again when it is opened, and is told then.
-    execFile(process.execPath, ['--eval', program], (error) => resolve(error?.code !== none))
-  })
-  adapters.set(dawn, answer)
-  return answer
-}
-
-/** Makes Dawn, the WebGPU of Chromium, this process's `navigator.gpu`. */
-async function startDawn({ require }: Place): Promise<void> {
-  const dawn: unknown = await import(pathToFileURL(require.resolve('webgpu')).href)
-  const { create, globals } = dawn as { create(options: readonly string[]): unknown; globals: object } // see asTf
-  Object.assign(globalThis, globals)
-  const navigator = (globalThis.navigator as object | undefined) ?? {} // Node 20 has none
-  Object.defineProperty(navigator, 'gpu', { value: create([]), configurable: true })
-  if (!globalThis.navigator) Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true })
 }
 
 /** Packages that could not be loaded, and why. */

@@ -1,8 +1,9 @@
 // Finds how the rows of a device can be made independent of each other: which of its products, of how many rows each,
 // gives a row the same bits alone and among others. Nothing documents that, and it differs by processor and by shape.
 
+import { agree, type Part, trialParts, trialRows } from '../row-trials.ts'
 import type { Device, RowLimits } from './device.ts'
-import { opTrials, type Part, productTrial, type Shape, type Trial, trialRows } from './trials.ts'
+import { opTrials, productTrial, type Shape, type Trial } from './trials.ts'
 
 type Kernel = RowLimits['kernel']
 
@@ -44,15 +45,8 @@ const largeWeights = [
  */
 const smallWeight = 2 ** 24
 
-/** Every small pass, some larger ones, and others that start elsewhere: each row gets several places. */
-const parts: readonly Part[] = [
-  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 32, 33].map((count) => ({ from: 0, count })),
-  ...[1, 5, 8].map((count) => ({ from: 3, count })),
-  { from: 20, count: 6 },
-]
-
 /** Of these what a weight of a model is tried with: what decoding uses, and prompts. */
-const fewParts = parts.filter(({ from, count }) => count <= 9 || (from === 0 && count === mostRows))
+const fewParts = trialParts.filter(({ from, count }) => count <= 9 || (from === 0 && count === mostRows))
 
 export interface Use {
   /** The kernels there are, the one to be preferred first. */
@@ -119,7 +113,7 @@ async function allHold(device: Device, { kernels, activate }: Use): Promise<bool
   for (const make of makers) {
     activate()
     const trial = make(device)
-    const good = await holds(trial, { parts, activate })
+    const good = await holds(trial, { parts: trialParts, activate })
     activate()
     trial.free()
     if (!good) return false
@@ -139,11 +133,5 @@ async function holds(
     activate()
     if (!agree(await trial.run(part), all.subarray(part.from * size))) return false
   }
-  return true
-}
-
-/** Whether `some` is what `all` begins with. */
-function agree(some: Int32Array, all: Int32Array): boolean {
-  for (let i = 0; i < some.length; i++) if (some[i] !== all[i]) return false
   return true
 }

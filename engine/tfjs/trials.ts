@@ -1,5 +1,6 @@
 // What the probe runs: the ops themselves on meaningless numbers, over some of a trial's rows at a time.
 
+import { numbers, type Part, trialRows } from '../row-trials.ts'
 import { attention } from './attention.ts'
 import type { Device, RowLimits } from './device.ts'
 import { clear, newHandle, type TfjsTensor, valueIn, write } from './handle.ts'
@@ -8,15 +9,6 @@ import { rope } from './rope.ts'
 import { multiply, rmsNorm, swiglu } from './rows.ts'
 import { select } from './select.ts'
 import type { TfTensor } from './tf.ts'
-
-/** Rows that a trial has in all. */
-export const trialRows = 40
-
-/** Rows `from .. from + count - 1` of a trial. */
-export interface Part {
-  readonly from: number
-  readonly count: number
-}
 
 export type Shape = readonly [number, number]
 
@@ -174,13 +166,6 @@ async function bitsOf(tensor: TfTensor, rows: number): Promise<Int32Array> {
   return new Int32Array(own.buffer)
 }
 
-/** Numbers between -1 and 1 that do not repeat; they need not be good ones. */
 function noise({ tf }: Device, shape: Shape, seed: number): TfTensor {
-  const values = new Float32Array(shape[0] * shape[1])
-  let state = seed
-  for (let i = 0; i < values.length; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0
-    values[i] = state / 2 ** 31
-  }
-  return tf.tensor(values, shape, 'float32')
+  return tf.tensor(numbers(shape[0] * shape[1], seed), shape, 'float32')
 }

@@ -1,16 +1,20 @@
 // The contract on one shared memory: handles, caches and arenas in it, lists of commands for the threads.
 
 import type { Arena, Backend, Capabilities, HostArray, KVCache, WeightSpec } from '../backend.ts'
+import { createBump } from '../bump.ts'
+import { inParent } from '../cache-runs.ts'
 import { byteSize, type DType, elementCount } from '../dtype.ts'
-import { createBump } from './arena.ts'
 import { createCommands } from './commands.ts'
 import type { Crew } from './crew.ts'
-import type { Heap } from './heap.ts'
+import { type Heap, spare } from './heap.ts'
 import { chunkBytes, type WasmCache } from './kv-cache.ts'
 import { createRecorder } from './ops.ts'
 import { pack, packedSize } from './pack.ts'
 import { createRunner } from './runner.ts'
 import { newTensor, type WasmTensor, width } from './tensor.ts'
+
+/** Bytes of an arena's first block. */
+const firstBlock = 1 << 18
 
 export interface BackendParts {
   readonly heap: Heap
@@ -101,7 +105,7 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
   }
 
   function arena(): Arena<WasmTensor> {
-    const bump = createBump(heap)
+    const bump = createBump({ allocate: heap.allocate, first: firstBlock, alignment: 64, spare })
     const own = { bytes: 0 }
     arenas.add(own)
     return {
@@ -138,7 +142,7 @@ export function createBackend({ heap, crew, capabilities, onList }: BackendParts
       let bytes = 0
       for (const tensor of tensors) bytes += tensor.bytes
       for (const made of arenas) bytes += made.bytes
-      for (const cache of caches) bytes += cache.chunks.filter((chunk) => chunk !== 0).length * chunkBytes(cache)
+      for (const cache of caches) bytes += cache.chunks.filter((chunk) => chunk !== inParent).length * chunkBytes(cache)
       return { tensors: tensors.size, caches: caches.size, arenas: arenas.size, bytes }
     },
     async dispose() {

@@ -1,6 +1,7 @@
 // Memory of the backend: one WebAssembly memory that all threads share, and where in it there is room.
 
 import { OutOfMemoryError } from '../errors.ts'
+import { createGaps } from '../gaps.ts'
 import { noShare, reserved, ticket } from './control.ts'
 
 const page = 65536
@@ -32,11 +33,6 @@ function blockSize(bytes: number): number {
   return Math.ceil((bytes + spare) / alignment) * alignment
 }
 
-interface Gap {
-  start: number
-  end: number
-}
-
 /** What heaps have done: memory that was given, and given back. */
 export interface HeapCounts {
   allocations: number
@@ -47,8 +43,7 @@ export interface HeapCounts {
 export function createHeap(counts: HeapCounts, freeMemory: () => number | undefined = () => undefined): Heap {
   let memory = new WebAssembly.Memory({ initial: 1, maximum: mostPages, shared: true })
   const sizes = new Map<number, number>()
-  /** Free memory by address, no two gaps side by side. */
-  const gaps: Gap[] = [{ start: reserved, end: page }]
+  const gaps = createGaps([{ start: reserved, end: page }])
   let view = new Int32Array(memory.buffer)
   view[ticket] = noShare // no list is open
 
@@ -68,19 +63,7 @@ export function createHeap(counts: HeapCounts, freeMemory: () => number | undefi
       fail(cause)
     }
     view = new Int32Array(memory.buffer)
-    release({ start: now * page, end: (now + pages) * page })
-  }
-
-  /** Gives a range back, joined with the gaps beside it. */
-  function release(range: Gap): void {
-    let after = gaps.findIndex(({ start }) => start >= range.end)
-    if (after < 0) after = gaps.length
-    const before = gaps[after - 1]
-    const next = gaps[after]
-    const start = before?.end === range.start ? before.start : range.start
-    const end = next?.start === range.end ? next.end : range.end
-    const first = start === range.start ? after : after - 1
-    gaps.splice(first, (end === range.end ? after : after + 1) - first, { start, end })
+    gaps.release({ start: now * page, end: (now + pages) * page })
   }
 
   return {
@@ -93,17 +76,13 @@ export function createHeap(counts: HeapCounts, freeMemory: () => number | undefi
     integers: (address: number, count: number) => new Int32Array(memory.buffer, address, count),
     allocate(bytes: number): number {
       const size = blockSize(bytes)
-      let at = gaps.findIndex(({ start, end }) => end - start >= size)
-      if (at < 0) {
-        const last = gaps.at(-1)
+      let address = gaps.take(size)
+      if (address === undefined) {
+        const last = gaps.list.at(-1)
         const behind = last && last.end === memory.buffer.byteLength ? last.end - last.start : 0
         grow(size - behind, bytes)
-        at = gaps.length - 1
+        address = gaps.take(size)!
       }
-      const gap = gaps[at]!
-      const address = gap.start
-      gap.start += size
-      if (gap.start === gap.end) gaps.splice(at, 1)
       sizes.set(address, size)
       counts.allocations++
       return address
@@ -113,11 +92,11 @@ export function createHeap(counts: HeapCounts, freeMemory: () => number | undefi
       if (size === undefined) return
       sizes.delete(address)
       counts.frees++
-      release({ start: address, end: address + size })
+      gaps.release({ start: address, end: address + size })
     },
     expectRoom(blocks, what) {
       const wanted = blocks.reduce((sum, bytes) => sum + blockSize(bytes), 0)
-      const inside = gaps.reduce((sum, { start, end }) => sum + end - start, 0)
+      const inside = gaps.list.reduce((sum, { start, end }) => sum + end - start, 0)
       const rest = mostPages * page - memory.buffer.byteLength
       const outside = Math.min(rest, freeMemory() ?? rest)
       if (wanted <= inside + outside) return

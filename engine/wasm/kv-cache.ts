@@ -1,16 +1,13 @@
 // Keys and values of a sequence: chunks of 64 positions of all layers, taken as positions are used and never moved.
 
 import type { KVCache, Segment, Segments } from '../backend.ts'
+import { type ChunkedCache, chunkPositions, reserve as reserveChunks, runsOf as runsOfRows } from '../cache-runs.ts'
 import type { Commands, Stamped } from './commands.ts'
 import type { Heap } from './heap.ts'
 
-/** As in `kernels/rows.ts`. */
-export const chunkPositions = 64
-
-export interface WasmCache extends KVCache, Stamped {
+/** Chunks are addresses. */
+export interface WasmCache extends ChunkedCache, Stamped {
   readonly parent?: { readonly cache: WasmCache; readonly length: number }
-  /** Addresses, in the order of their positions; 0 where a parent has every position. */
-  readonly chunks: number[]
 }
 
 /** Bytes of one position's keys. */
@@ -24,38 +21,12 @@ export function chunkBytes(cache: KVCache): number {
 
 /** Takes memory for the positions up to `end`, in the cache and where it reads them. */
 export function reserve(heap: Heap, cache: WasmCache, end: number): void {
-  if (cache.parent) reserve(heap, cache.parent.cache, Math.min(cache.parent.length, end))
-  const first = Math.floor((cache.parent?.length ?? 0) / chunkPositions)
-  while (cache.chunks.length * chunkPositions < end) {
-    cache.chunks.push(cache.chunks.length < first ? 0 : heap.allocate(chunkBytes(cache)))
-  }
-}
-
-/** The cache and those that it is read through. */
-export function lineage(cache: WasmCache): WasmCache[] {
-  const caches = [cache]
-  for (let at = cache.parent; at; at = at.cache.parent) caches.push(at.cache)
-  return caches
+  reserveChunks(cache, end, (own) => heap.allocate(chunkBytes(own)))
 }
 
 /** The runs of positions `0 .. end - 1`, as `kernels/rows.ts` has them. */
 export function runsOf(cache: WasmCache, end: number): number[] {
-  const words: number[] = []
-  let from = 0
-  for (const [own, to] of parts(cache, end)) {
-    for (let chunk = Math.floor(from / chunkPositions); from < to; chunk++) {
-      from = Math.min((chunk + 1) * chunkPositions, to)
-      words.push(from, own.chunks[chunk]! - chunk * chunkPositions * rowBytes(cache))
-    }
-  }
-  return words
-}
-
-/** Which cache holds the positions up to which, from position 0 on. */
-function parts(cache: WasmCache, end: number): [cache: WasmCache, to: number][] {
-  if (!cache.parent) return [[cache, end]]
-  const shared = Math.min(cache.parent.length, end)
-  return [...parts(cache.parent.cache, shared), [cache, end]]
+  return runsOfRows(cache, end, rowBytes(cache))
 }
 
 export interface RowTables {

@@ -1,10 +1,11 @@
 // The ten ops, as commands.
 
 import type { Ops, Segments } from '../backend.ts'
+import { lineage } from '../cache-runs.ts'
 import { isBlockType } from '../dtype.ts'
 import { type Commands, float, type Stamped } from './commands.ts'
 import type { Heap } from './heap.ts'
-import { createRowTables, lineage, type RowTables, reserve, rowBytes, runsOf, type WasmCache } from './kv-cache.ts'
+import { createRowTables, type RowTables, reserve, rowBytes, runsOf, type WasmCache } from './kv-cache.ts'
 import { typeNumbers } from './pack.ts'
 import type { Recorded } from './runner.ts'
 import { type WasmTensor, width } from './tensor.ts'

@@ -43,7 +43,10 @@ for (const [name, { tokens, watched }] of Object.entries(names)) {
     }
 
     it('runs the cases about other weights', async function () {
-      const outcome = await skipOthers(backend, cases)
+      const outcome = await skipOthers(
+        backend,
+        cases.filter((item) => !ofF32(item)),
+      )
       const message = 'message' in outcome ? outcome.message : ''
       assert.equal(outcome.status, 'skipped', message)
       skipUnlessPossible(this, false, message)

@@ -9,7 +9,7 @@ describe('openBackend', () => {
     assert.deepEqual(
       listed.map(({ name }) => name),
       [
-        ...['reference', 'wasm', 'tfjs:tensorflow', 'tfjs:wasm', 'tfjs:webgpu', 'tfjs:webgl', 'tfjs:cpu'],
+        ...['reference', 'wasm', 'webgpu', 'tfjs:tensorflow', 'tfjs:wasm', 'tfjs:webgpu', 'tfjs:webgl', 'tfjs:cpu'],
         ...['gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu', 'gpujs:gl'],
       ],
     )

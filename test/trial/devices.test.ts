@@ -1,4 +1,4 @@
-// The backends on TensorFlow.js and GPU.js that run elsewhere: WebGPU on Dawn in a child process, and in a headless Chromium all that
+// The backends that run elsewhere: WebGPU on Dawn in a child process, and in a headless Chromium all that
 // browsers have. WebGPU and WebGL compute with SwiftShader. Their trials go on in the background, one after the other, while the other tests run.
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -20,14 +20,16 @@ interface Place {
 }
 
 const places: readonly Place[] = [
+  onDawn('webgpu in brief'),
+  onDawn('webgpu tiled'),
   onDawn('tfjs:webgpu'),
   onDawn('tfjs:webgpu tiled'),
+  inChromium('webgpu'),
   inChromium('tfjs:webgl'),
   inChromium('tfjs:webgpu'),
   inChromium('tfjs:wasm'),
   inChromium('tfjs:cpu'),
   onDawn('gpujs:webgpu'),
-  inChromium('gpujs:webgpu'),
   inChromium('gpujs:gl'),
 ]
 
@@ -41,8 +43,12 @@ function inChromium(key: TrialKey): Place {
 
 /** Where Dawn computes it is not asked whether it can: it has a driver in the child only. */
 function reasonToSkip({ key, where }: Place): string | undefined {
-  const library = key.startsWith('gpujs:') ? 'gpu.js' : '@tensorflow/tfjs-backend-webgpu'
-  const packages = where === 'Dawn' ? ['webgpu', library] : []
+  const library = key.startsWith('gpujs:')
+    ? ['gpu.js']
+    : key.startsWith('tfjs:')
+      ? ['@tensorflow/tfjs-backend-webgpu']
+      : []
+  const packages = where === 'Dawn' ? ['webgpu', ...library] : []
   const lacking = packages.find((name) => !existsSync(join(peers, 'node_modules', name)))
   return missingChromium() ?? (lacking && `${lacking} is not installed in test/peers`)
 }

@@ -1,17 +1,12 @@
-// What a backend on TensorFlow.js or GPU.js has to show, one thing after the other, each told as it is done. Runs where the device
+// What a backend on a device has to show, one thing after the other, each told as it is done. Runs where the device
 // is: in this process, in a child of it, or in a browser's page. Free of Node.
 import { allCases, type Case, type CaseSubject, type Outcome, runCase } from 'drafthorse/conformance'
-import { type Backend, type Capabilities, openBackend } from 'drafthorse/engine'
+import { type Backend, type BackendModule, type Capabilities, openBackend, type WeightDType } from 'drafthorse/engine'
 import { tensorsOf, tfjsWebgpuTiled } from 'drafthorse/engine/tfjs'
-import {
-  matchGolden,
-  ofF32,
-  skipOthers,
-  speculateEqually,
-  speculateSmallEqually,
-  stayLevel,
-} from '../engine/tfjs/checks.ts'
+import { webgpu, webgpuWith } from 'drafthorse/engine/webgpu'
+import { matchGolden, skipOthers, speculateEqually, speculateSmallEqually, stayLevel } from '../engine/tfjs/checks.ts'
 import type { Files } from '../engine/tfjs/files.ts'
+import { countRounds, loseDevice, makeNoBuffers, refuse, splitWeights } from '../engine/webgpu/checks.ts'
 
 /** Told in this order: `open`, a `done` for each of {@link trialNames}, `end`; `word` and `failed` at any time. */
 export type TrialEvent =
@@ -26,6 +21,8 @@ export type TrialEvent =
 export interface Scope {
   /** Default: the conformance cases of all ops, and of the whole model. */
   readonly ops?: readonly CaseSubject[]
+  /** Weight types that the backend runs. */
+  readonly dtypes: readonly WeightDType[]
   /** Whether the golden checkpoints are compared. */
   readonly golden: boolean
   /** Over how many tokens plain and speculative text are compared, of the embedded model or of a small one. */
@@ -33,10 +30,15 @@ export interface Scope {
   readonly model: 'stories' | 'small'
   /** Whether memory is watched over generations. */
   readonly memory: boolean
+  /** What concerns the webgpu backend alone is shown, and over how many tokens it makes no buffers. */
+  readonly webgpu?: { readonly tokens: number }
 }
 
 /** A backend, in the way named behind it. */
 export type TrialKey =
+  | 'webgpu'
+  | 'webgpu in brief'
+  | 'webgpu tiled'
   | 'tfjs:webgpu'
   | 'tfjs:webgpu tiled'
   | 'tfjs:webgl'
@@ -45,23 +47,56 @@ export type TrialKey =
   | 'gpujs:webgpu'
   | 'gpujs:gl'
 
+const f32: readonly WeightDType[] = ['f32']
+const ownTypes: readonly WeightDType[] = ['f32', 'q8_0', 'q4_0']
+
 export const trials: Readonly<Record<TrialKey, Scope>> = {
-  'tfjs:webgpu': { golden: true, tokens: 200, model: 'stories', memory: true },
-  'tfjs:webgl': { golden: true, tokens: 200, model: 'stories', memory: true },
+  webgpu: { dtypes: ownTypes, golden: true, tokens: 500, model: 'stories', memory: false, webgpu: { tokens: 1000 } },
+  // In Node, Dawn keeps a core busy while it waits, and software has the less.
+  'webgpu in brief': {
+    dtypes: ownTypes,
+    golden: true,
+    tokens: 64,
+    model: 'stories',
+    memory: false,
+    webgpu: { tokens: 200 },
+  },
+  'tfjs:webgpu': { dtypes: f32, golden: true, tokens: 200, model: 'stories', memory: true },
+  'tfjs:webgl': { dtypes: f32, golden: true, tokens: 200, model: 'stories', memory: true },
   // Software computes some five tokens a second of the embedded model with these.
-  'gpujs:webgpu': { golden: true, tokens: 60, model: 'stories', memory: true },
-  'gpujs:gl': { golden: true, tokens: 24, model: 'stories', memory: true },
+  'gpujs:webgpu': { dtypes: f32, golden: true, tokens: 60, model: 'stories', memory: true },
+  'gpujs:gl': { dtypes: f32, golden: true, tokens: 24, model: 'stories', memory: true },
   // They have shown the rest in Node.
-  'tfjs:wasm': { ops: ['model'], golden: true, tokens: 20, model: 'stories', memory: false },
-  'tfjs:cpu': { ops: ['model'], golden: true, tokens: 20, model: 'stories', memory: false },
+  'tfjs:wasm': { dtypes: f32, ops: ['model'], golden: false, tokens: 20, model: 'stories', memory: false },
+  'tfjs:cpu': { dtypes: f32, ops: ['model'], golden: false, tokens: 20, model: 'stories', memory: false },
   // The products of a graphics card, for which software takes long.
-  'tfjs:webgpu tiled': { ops: ['linear', 'model'], golden: false, tokens: 16, model: 'small', memory: false },
+  'webgpu tiled': {
+    ops: ['linear'],
+    dtypes: ownTypes,
+    golden: false,
+    tokens: 16,
+    model: 'small',
+    memory: false,
+  },
+  'tfjs:webgpu tiled': {
+    dtypes: f32,
+    ops: ['linear', 'model'],
+    golden: false,
+    tokens: 16,
+    model: 'small',
+    memory: false,
+  },
 }
 
 export interface TrialOptions {
   readonly key: TrialKey
   readonly files: Files
   tell(event: TrialEvent): void | Promise<void>
+}
+
+/** Whether a case is about weights of these types, or of none. */
+function isOf({ dtypes }: Scope, { dtype }: Case): boolean {
+  return dtype === undefined || dtypes.includes(dtype)
 }
 
 function trialCases({ ops }: Scope, open: () => Promise<Backend>): Case[] {
@@ -71,7 +106,10 @@ function trialCases({ ops }: Scope, open: () => Promise<Backend>): Case[] {
 /** Told of as one. */
 const otherWeights = 'runs the cases about other weights'
 
-export const trialName = ({ op, kind, name }: Case): string => `${op}, ${kind}: ${name}`
+export const trialName = ({ op, kind, dtype, name }: Case): string => {
+  const type = dtype === undefined || dtype === 'f32' ? '' : ` (${dtype})`
+  return `${op}, ${kind}: ${name}${type}`
+}
 
 const wholeModels = {
   golden: 'gives the logits and greedy ids of all checkpoints with all skip sets',
@@ -84,18 +122,42 @@ export function trialNames(key: TrialKey): string[] {
   const scope = trials[key]
   const never = (): Promise<Backend> => Promise.reject(new Error('only names are wanted'))
   return [
-    ...trialCases(scope, never).filter(ofF32).map(trialName),
+    ...trialCases(scope, never)
+      .filter((item) => isOf(scope, item))
+      .map(trialName),
     otherWeights,
     ...(scope.golden ? [wholeModels.golden] : []),
     wholeModels.speculation(scope),
     ...(scope.memory ? [wholeModels.memory] : []),
+    ...(scope.webgpu ? Object.keys(ofWebgpu(scope.webgpu)) : []),
   ]
 }
+
+/** Backends that have no name of their own. */
+const modules: Partial<Record<TrialKey, BackendModule>> = {
+  'webgpu in brief': webgpu,
+  'webgpu tiled': webgpuWith({ hardware: true }),
+  'tfjs:webgpu tiled': tfjsWebgpuTiled,
+}
+
+/** What concerns the webgpu backend alone, by what it shows. */
+const ofWebgpu = ({
+  tokens,
+}: {
+  readonly tokens: number
+}): Readonly<Record<string, (backend: Backend, files: Files) => Promise<void>>> => ({
+  'submits once and reads once a round': countRounds,
+  [`makes no buffer over ${tokens} tokens, and holds as much memory as before`]: (backend, files) =>
+    makeNoBuffers(backend, files, tokens),
+  'gives the same bits where weights take several buffers': splitWeights,
+  'tells a lost device by a rejection, and opens another': (_, files) => loseDevice(files),
+  'tells what WebGPU refuses by a rejection': () => refuse(),
+})
 
 /** Never rejects, unless `tell` does. */
 export async function runTrial({ key, files, tell }: TrialOptions): Promise<void> {
   const scope = trials[key]
-  const open = (): Promise<Backend> => openBackend(key === 'tfjs:webgpu tiled' ? tfjsWebgpuTiled : key)
+  const open = (): Promise<Backend> => openBackend(modules[key] ?? key)
   let backend: Backend
   try {
     backend = await open()
@@ -104,10 +166,17 @@ export async function runTrial({ key, files, tell }: TrialOptions): Promise<void
   }
   await tell({ kind: 'open', capabilities: backend.capabilities })
   const cases = trialCases(scope, open)
-  for (const item of cases.filter(ofF32)) {
+  for (const item of cases.filter((item) => isOf(scope, item))) {
     await tell({ kind: 'done', name: trialName(item), outcome: await runCase(item, backend) })
   }
-  await tell({ kind: 'done', name: otherWeights, outcome: await skipOthers(backend, cases) })
+  await tell({
+    kind: 'done',
+    name: otherWeights,
+    outcome: await skipOthers(
+      backend,
+      cases.filter((item) => !isOf(scope, item)),
+    ),
+  })
   if (scope.golden) {
     let golden = 0
     const outcome = await outcomeOf(async () => {
@@ -125,6 +194,11 @@ export async function runTrial({ key, files, tell }: TrialOptions): Promise<void
   if (scope.memory) {
     const outcome = await outcomeOf(() => stayLevel(backend, files, { used: () => tensorsOf(backend.name), tokens: 8 }))
     await tell({ kind: 'done', name: wholeModels.memory, outcome })
+  }
+  if (scope.webgpu) {
+    for (const [name, show] of Object.entries(ofWebgpu(scope.webgpu))) {
+      await tell({ kind: 'done', name, outcome: await outcomeOf(() => show(backend, files)) })
+    }
   }
   await backend.dispose()
   await tell({ kind: 'end' })

@@ -7,19 +7,21 @@ import { argmax, checkpoints, firm, oracleFolder, parseGolden } from '../../chec
 import { expect, expectSame } from './expect.ts'
 import { type Files, modelFiles } from './files.ts'
 
-/** Whether a case is about f32 weights, the one type of these backends, or about none. */
+/** Whether a case is about f32 weights, the one type of the backends on TensorFlow.js, or about none. */
 export function ofF32({ dtype }: Case): boolean {
   return (dtype ?? 'f32') === 'f32'
 }
 
-/** The cases about other weights are skipped, each by the backend's own word. */
-export async function skipOthers(backend: Backend, cases: readonly Case[]): Promise<Outcome> {
-  const others = cases.filter((item) => !ofF32(item))
+/** Cases about weights that the backend does not run are skipped, each by its own word. */
+export async function skipOthers(backend: Backend, others: readonly Case[]): Promise<Outcome> {
   for (const item of others) {
     const { status } = await runCase(item, backend)
     if (status !== 'skipped') return { status: 'failed', message: `${item.op}, ${item.name} is ${status}, not skipped` }
   }
-  return { status: 'skipped', message: `f32 only: ${others.length} cases are about weights of other types` }
+  return {
+    status: 'skipped',
+    message: `${backend.capabilities.dtypes.join(', ')} only: ${others.length} cases are about weights of other types`,
+  }
 }
 
 /** Logits, and the greedy ids that rounding cannot turn, of all checkpoints with all skip sets. Returns how many cases. */
