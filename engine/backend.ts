@@ -136,7 +136,7 @@ export interface Capabilities {
   /** What it runs on, in words. */
   readonly device: string
   readonly kind: 'software' | 'hardware'
-  /** Where reading a result costs next to nothing, so that a draft may be looked at after every token. */
+  /** Where reading a result costs next to nothing beside a pass, so that a draft may be looked at after every token. */
   readonly freeReads?: true
 }
 

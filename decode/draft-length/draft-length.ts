@@ -57,8 +57,8 @@ export interface DraftLimit {
   /** The most tokens to draft; 0: none. */
   readonly most: number
   /**
-   * Called after each drafted token with the probability that the draft gave it; false makes it the last of its round.
-   * Without this a draft reads nothing between its tokens, so a policy that needs no confidence leaves it out.
+   * Called for each drafted token in turn with the probability that the draft gave it; false makes it the last of its round.
+   * Where reads cost it hears of a few tokens at once, and those after the last are thrown away. Without this a draft reads nothing between its tokens, so a policy that needs no confidence leaves it out.
    */
   readonly goesOn?: ((confidence: number) => boolean) | undefined
 }

@@ -1,6 +1,6 @@
 // The paper's draft: the model itself with some sublayers left out (Zhang et al. 2024, section 3.1).
 
-import type { HostArray, Tensor } from '../../engine/backend.ts'
+import type { HostArray, Selection, Tensor } from '../../engine/backend.ts'
 import { NumericError } from '../../engine/errors.ts'
 import { advance } from '../../model/cache.ts'
 import type { DraftHead } from '../../model/draft-head.ts'
@@ -40,10 +40,15 @@ export function skipLayers(skip: SkipSet, { reusePrefix = true, head }: SkipLaye
   }
 }
 
+/** Tokens that a policy hears of at once where reading costs: one that is not to go on is cut off with those after it. */
+const chunk = 4
+
 /** What one sequence has drafted so far. */
 interface Drafted {
   readonly round: DraftRound
   readonly tokens: (number | Tensor)[]
+  /** Of the last tokens, what a policy has not heard of. */
+  readonly unread: Selection[]
   /** All tokens before the next; empty where no sampler asks for them. */
   readonly history: number[]
   /** Rows as they stand before the first skipped sublayer, `[limit, hiddenSize]`. */
@@ -63,7 +68,7 @@ async function draftTogether(
   const all = rounds.map((round): Drafted => {
     const hidden = arena.tensor([round.limit, model.config.hiddenSize])
     const history = round.sampler ? [...round.sequence.tokens, round.newest] : []
-    return { round, tokens: [], history, hidden, rows: 0 }
+    return { round, tokens: [], unread: [], history, hidden, rows: 0 }
   })
   let open = all
   while (open.length > 0) {
@@ -82,10 +87,11 @@ async function draftTogether(
     const likeliest = model.select(logits, rows)
     for (const { round } of open) advance(round.sequence, 1)
 
-    const mayStayUnread = open.length === 1 && (!head || head.identity)
-    if (mayStayUnread && open.every(({ round }) => !round.goesOn && !round.sampler)) {
-      open[0]!.tokens.push(likeliest.ids)
-      open = open.filter(({ round, tokens }) => tokens.length < round.limit)
+    const [single] = open
+    if (open.length === 1 && single && mayStayUnread(model, single.round, head)) {
+      single.tokens.push(likeliest.ids)
+      if (single.round.goesOn) single.unread.push(likeliest)
+      if (!(await goesOnUnread(model, single))) open = []
       continue
     }
     const wantsLogits = open.some(({ round }) => round.sampler)
@@ -109,9 +115,32 @@ async function draftTogether(
     })
   }
   return all.map(({ tokens, hidden, rows: passes }) => {
-    const prefix: Prefix | undefined = reusePrefix ? { to: first, hidden, rows: passes } : undefined
+    const rows = Math.min(passes, tokens.length + 1)
+    const prefix: Prefix | undefined = reusePrefix ? { to: first, hidden, rows } : undefined
     return { tokens, passes, sublayersRun: passes * run, ...(prefix && { prefix }) }
   })
+}
+
+/** Whether tokens may go from one pass to the next on the device alone. */
+function mayStayUnread({ backend }: Llama, { goesOn, sampler }: DraftRound, head: DraftHead | undefined): boolean {
+  return !sampler && (!head || head.identity) && !(goesOn && backend.capabilities.freeReads)
+}
+
+/** Whether there is another token to draft. What a policy is to hear of is read when enough has come together. */
+async function goesOnUnread({ backend }: Llama, { round, tokens, unread }: Drafted): Promise<boolean> {
+  const isFull = tokens.length >= round.limit
+  const { goesOn } = round
+  if (!goesOn || (unread.length < chunk && !isFull)) return !isFull
+  const first = tokens.length - unread.length
+  const read = await backend.read(unread.splice(0).flatMap(({ ids, scores }) => [ids, scores]))
+  for (let at = first; at < tokens.length; at++) {
+    const [ids, scores] = read.splice(0, 2)
+    tokens[at] = ids![0]!
+    if (goesOn(Math.exp(scores![0]! - scores![1]!))) continue
+    tokens.length = at + 1
+    return false
+  }
+  return !isFull
 }
 
 function rowOf(values: HostArray, row: number, { shape }: Tensor): HostArray {

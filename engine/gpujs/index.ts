@@ -61,6 +61,7 @@ async function open(name: GpujsName, { threads }: OpenOptions): Promise<Backend<
         ...(threads === undefined || threads === 1 ? [] : [`1 thread (not ${threads}: it has no others)`]),
       ].join(', '),
       kind,
+      ...(residences[name] === 'device' ? {} : { freeReads: true }),
     },
     room: () => (kind === 'software' ? freeMemory() : undefined),
     close: () => gpu.destroy(),

@@ -77,6 +77,7 @@ async function open(
       passRows: max * Math.floor(mostRows / max),
       device: threads === undefined || threads === running ? words : `${words}, ${fixed}`,
       kind,
+      ...(isGpu(name) || kind === 'hardware' ? {} : { freeReads: true }),
     },
     room: {
       tensor: () => (isGpu(name) ? largestTensor(tf, name) : undefined),

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { generate, loadModel, type Model } from 'drafthorse'
 import { type DraftLength, type GenerateOptions, threshold } from 'drafthorse/decode'
+import { type BackendModule, openBackend } from 'drafthorse/engine'
+import { reference } from 'drafthorse/engine/reference'
 import { folderOf } from '../checkpoints.ts'
 import { collect, outcome } from './generations.ts'
 
@@ -93,6 +95,44 @@ describe('a draft length by confidence', () => {
     )
     for (const round of asked) assert.ok(round.slice(0, -1).every((found) => found >= between))
     assert.ok(new Set(drafts).size > 1, `all rounds drafted ${drafts[0]}`)
+  })
+
+  it('reads four tokens at once where reads cost, and drafts and hears the same', async () => {
+    const opened = await reference.open({})
+    let reads = 0
+    const { freeReads: _, ...capabilities } = opened.capabilities
+    const dear: BackendModule = {
+      name: 'dear reads',
+      open: async () => ({
+        ...opened,
+        capabilities,
+        read(tensors) {
+          reads++
+          return opened.read(tensors as never) // tensors of this backend
+        },
+      }),
+    }
+    const backend = await openBackend(dear)
+    const other = await loadModel(folderOf('llama2-f32'), { backend })
+    const all: number[][] = []
+    await run({ draftLength: listening(0, all, 9) })
+    const between = all.flat().toSorted((a, b) => a - b)[Math.floor(all.flat().length / 2)]!
+    for (const most of [3, 4, 9]) {
+      for (const sought of [0, between, 1]) {
+        const [here, there]: number[][][] = [[], []]
+        const expected = await run({ draftLength: listening(sought, here!, most) })
+        reads = 0
+        const options = { ...settings, draftLength: listening(sought, there!, most) }
+        const found = await collect(generate(other, prompt, options))
+        assert.deepEqual(found.events.slice(0, -1), expected.events.slice(0, -1)) // but for the statistics
+        assert.deepEqual(there, here)
+        const chunks = there!.map(({ length }) => (length === 0 ? 0 : Math.ceil(length / 4)))
+        const verified = found.result.stats.rounds
+        assert.equal(reads, verified + chunks.reduce((sum, count) => sum + count, 0) + found.result.stats.prefillPasses)
+      }
+    }
+    await other.dispose()
+    await backend.dispose()
   })
 
   it('refuses what is no probability, and half a token', () => {

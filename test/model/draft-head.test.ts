@@ -93,7 +93,6 @@ describe('a draft head on tfjs:tensorflow', () => {
       assert.ok(part.every((value, at) => Math.abs(value - expected[at]!) < 1e-4))
     }
     assert.equal(backend.capabilities.rowInvariant, before)
-    assert.equal(backend.capabilities.freeReads, undefined)
     await model.dispose()
     assert.equal(backend.memory().tensors, 0)
     await backend.dispose()
