@@ -4,7 +4,7 @@
 /** Bytes before the first that may be allocated. */
 export const reserved = 1024
 
-/** The share that is to be taken next; threads sleep here between lists. */
+/** The share that is to be taken next; threads sleep here in the midst of a list. */
 export const ticket: number = 64 / 4
 /** The lowest bits of the ticket, when there is no list. */
 export const noShare = 0xfff
@@ -12,6 +12,8 @@ export const noShare = 0xfff
 export const mostTicket = 0x7fffffff
 /** Threads that sleep in the midst of a list. */
 export const sleepers: number = 192 / 4
+/** Counts the lists; threads sleep here between them, apart from those that sleep in the midst of one. */
+export const lists: number = 320 / 4
 /** Who sees that a list has ended. */
 export const hearer: number = 256 / 4
 /** The calling thread, which works on it. */

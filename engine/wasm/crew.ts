@@ -1,10 +1,11 @@
-// The threads of a backend: hands them lists, one at a time, and waits without holding the calling thread.
+// The threads of a backend: hands them lists, one at a time. The calling thread works on short ones with them, where it may
+// wait; else it is free meanwhile.
 
 import { BackendCrashedError } from '../errors.ts'
-import { ended, hearer, itself, message, seen, sleepers, ticket } from './control.ts'
+import { hearer, itself, message, seen, sleepers, ticket } from './control.ts'
 import type { Heap } from './heap.ts'
 import type { Modules, Platform, Thread } from './platform.ts'
-import { begin, instantiate, type Kernels, type Sleep } from './work.ts'
+import { begin, instantiate, type Kernels, type Sleep, tellEnd } from './work.ts'
 
 export interface Crew {
   readonly threads: number
@@ -104,9 +105,7 @@ export function createCrew(
     },
     async end() {
       // A browser waits two seconds for a thread that sleeps before it ends it, and keeps the memory as long.
-      const control = heap.words()
-      Atomics.store(control, ticket, ended)
-      Atomics.notify(control, ticket)
+      tellEnd(heap.words())
       await Promise.all(members.map((member) => member.end()))
       own = undefined // it holds the memory
     },

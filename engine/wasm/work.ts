@@ -1,6 +1,6 @@
 // What a thread does: it runs list after list, until it is told to end. The calling thread may take part in one.
 
-import { ended, hearer, type itself, message, mostTicket, noShare, seen, ticket } from './control.ts'
+import { ended, hearer, type itself, lists, message, mostTicket, noShare, seen, ticket } from './control.ts'
 import type { Setup } from './platform.ts'
 
 /** The functions of the kernels. */
@@ -34,10 +34,11 @@ export function work({ modules, memory, threads }: Setup, onDone: () => void): v
   const kernels = instantiate({ modules, memory })
   const words = new Int32Array(memory.buffer)
   for (;;) {
+    const known = Atomics.load(words, lists)
     const now = Atomics.load(words, ticket)
     if (now === ended) return
     // It does not look about before it sleeps: a core that spins takes from the one beside it, which writes the next list.
-    if ((now & noShare) === noShare) Atomics.wait(words, ticket, now)
+    if ((now & noShare) === noShare) Atomics.wait(words, lists, known)
     else if (kernels.walk(threads)) end(words, onDone)
   }
 }
@@ -51,5 +52,13 @@ function end(words: Int32Array, onDone: () => void): void {
 export function begin(words: Int32Array, { by, wake }: { by: typeof itself | typeof message; wake: number }): void {
   Atomics.store(words, hearer, by)
   Atomics.store(words, ticket, ((Atomics.load(words, ticket) | noShare) + 1) & mostTicket)
-  Atomics.notify(words, ticket, wake)
+  Atomics.add(words, lists, 1)
+  Atomics.notify(words, lists, wake)
+}
+
+/** Tells all threads to end. */
+export function tellEnd(words: Int32Array): void {
+  Atomics.store(words, ticket, ended)
+  Atomics.add(words, lists, 1)
+  for (const place of [ticket, lists]) Atomics.notify(words, place)
 }
