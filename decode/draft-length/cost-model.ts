@@ -98,7 +98,7 @@ export function costModel(options: CostModelOptions = {}): CostModel {
 function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthStart): CostModelSession {
   const times = roundTimes(prior)
   const books = ledger()
-  const waiting = bookkeeping(books)
+  const waiting = bookkeeping({ times, ledger: books })
   const sources = new Map<string, Source>()
   const settled = new Map<string, typeof idle>() // for this round: all sequences of a batch get the same
   const expected = { tokens: 0, ratio: 0 }
@@ -251,16 +251,16 @@ function startCostModel(most: number, { drafts, prior, freeReads }: DraftLengthS
     if (waiting.lanes !== undefined && waiting.lanes !== lanes) waiting.release(times.plainMs(waiting.lanes)!)
     if (timed === 'plain') {
       books.add({ ms, plainMs, tokens, kind: 'plain' })
-      const meanwhile = times.plainMsSince(lanes)
+      const meanwhile = times.endStretch(lanes)
       if (meanwhile !== undefined) waiting.release(meanwhile)
     } else if (used?.trying) {
       const kind = round.draftPasses > 0 ? 'run' : 'guess'
       const paid = tokens > (ms / plainMs) * instead
-      waiting.enter({ ms, tokens, lanes, pace: used.pace }, { plainMs, kind, instead })
+      waiting.enter({ round, tokens, pace: used.pace }, { plainMs, kind, instead })
       used.probes.tried(paid)
       if (!paid) used.exit.forget()
     } else {
-      waiting.hold({ ms, tokens, lanes, pace: used?.pace }, plainMs)
+      waiting.hold({ round, tokens, pace: used?.pace }, plainMs)
       used?.probes.used()
       if (used) used.uses++
     }

@@ -61,7 +61,7 @@ export function ledger(): Ledger {
     affords: (loss, of) => attempts[of] + loss <= attemptShare * plainTime + onePlain,
     expect({ ms, plainMs, tokens }) {
       oneRound = ms
-      expected += ms - tokens * plainMs
+      expected = Math.max(-allowed() - lost, expected + ms - tokens * plainMs)
     },
     settle() {
       expected = 0

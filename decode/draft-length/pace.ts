@@ -30,33 +30,45 @@ const expectedWeight = { unknown: 4, prior: 12 } as const
  */
 export function pace({ hasPrior }: { readonly hasPrior: boolean }): Pace {
   const weight = expectedWeight[hasPrior ? 'prior' : 'unknown']
-  let [tokens, time, rounds] = [0, 0, 0]
-  /** Without what is only expected. */
-  let settled: readonly [number, number, number] | undefined
-  const add = (found: Yield): void => {
-    scale(kept)
-    tokens += found.tokens
-    time += found.ratio
-    rounds++
-  }
-  const scale = (share: number): void => {
-    tokens *= share
-    time *= share
-    rounds *= share
-  }
+  let settled = nothing
+  let seeming = nothing
+  let held = 0
   return {
-    speedup: (expected) => (tokens + weight * expected.tokens) / (time + weight * expected.ratio),
-    add,
+    speedup(expected) {
+      const sum = plus(scaled(settled, kept ** held), seeming)
+      return (sum.tokens + weight * expected.tokens) / (sum.ratio + weight * expected.ratio)
+    },
+    add(found) {
+      settled = plus(scaled(settled, kept), { ...found, rounds: 1 })
+    },
     expect(found) {
-      settled ??= [tokens, time, rounds]
-      add(found)
+      seeming = plus(scaled(seeming, kept), { ...found, rounds: 1 })
+      held++
     },
     settle() {
-      if (settled) [tokens, time, rounds] = settled
-      settled = undefined
+      seeming = nothing
+      held = 0
     },
     fade(most) {
-      if (rounds > most) scale(most / rounds)
+      if (settled.rounds > most) settled = scaled(settled, most / settled.rounds)
     },
   }
 }
+
+interface Sum extends Yield {
+  readonly rounds: number
+}
+
+const nothing: Sum = { tokens: 0, ratio: 0, rounds: 0 }
+
+const scaled = ({ tokens, ratio, rounds }: Sum, share: number): Sum => ({
+  tokens: tokens * share,
+  ratio: ratio * share,
+  rounds: rounds * share,
+})
+
+const plus = (a: Sum, b: Sum): Sum => ({
+  tokens: a.tokens + b.tokens,
+  ratio: a.ratio + b.ratio,
+  rounds: a.rounds + b.rounds,
+})

@@ -28,10 +28,10 @@ export interface RoundTimes {
   /** To be called after each round. */
   record(round: RoundReport): void
   /**
-   * To be asked after a plain round: what one took during the drafting rounds since those before it, the mean of both sides.
-   * Undefined until plain rounds agree.
+   * To be called after a plain round: ends the stretch of drafting rounds before it, and says what a plain one took during it,
+   * the mean of both sides. Undefined until plain rounds agree, and the stretch goes on.
    */
-  plainMsSince(lanes: number): number | undefined
+  endStretch(lanes: number): number | undefined
 }
 
 interface PlainTimes {
@@ -102,16 +102,18 @@ export function roundTimes(prior: DraftCosts | undefined): RoundTimes {
     times.drift = side !== 0 && Math.sign(times.drift) === side ? times.drift + side : side
   }
 
+  function needsPlain(lanes: number): boolean {
+    const { recent, age, every, agreed, inARow, drift } = plainOf(lanes)
+    if (recent.count < plainRounds || age >= every || Math.abs(drift) >= driftRounds) return true
+    return !agreed && inARow < plainInARow
+  }
+
   return {
     plainMs(lanes) {
       const { recent } = plainOf(lanes)
       return recent.count > 0 ? recent.median : undefined
     },
-    needsPlain(lanes) {
-      const { recent, age, every, agreed, inARow, drift } = plainOf(lanes)
-      if (recent.count < plainRounds || age >= every || Math.abs(drift) >= driftRounds) return true
-      return !agreed && inARow < plainInARow
-    },
+    needsPlain,
     of: curveOf,
     believed(round, plainMs) {
       const timed = timedRound(round)
@@ -134,10 +136,10 @@ export function roundTimes(prior: DraftCosts | undefined): RoundTimes {
       times.inARow = 0
       if (timed !== 'mixed') recordDrafting(times, round, timed)
     },
-    plainMsSince(lanes) {
+    endStretch(lanes) {
       const times = plainOf(lanes)
       const { recent, before } = times
-      if (recent.count === 0 || this.needsPlain(lanes)) return undefined
+      if (recent.count === 0 || needsPlain(lanes)) return undefined
       if (Number.isNaN(before)) return recent.median
       const isAsBefore = sideOf(recent.median, before) === 0
       times.every = isAsBefore

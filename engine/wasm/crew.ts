@@ -2,7 +2,7 @@
 // wait; else it is free meanwhile.
 
 import { BackendCrashedError } from '../errors.ts'
-import { hearer, itself, message, seen, sleepers, ticket } from './control.ts'
+import { hearer, itself, lists, message, seen, sleepers, ticket } from './control.ts'
 import type { Heap } from './heap.ts'
 import type { Modules, Platform, Thread } from './platform.ts'
 import { begin, instantiate, type Kernels, type Sleep, tellEnd } from './work.ts'
@@ -46,9 +46,15 @@ export function createSoloist(modules: Modules, heap: Heap): Crew {
 export function createCrew(
   modules: Modules,
   heap: Heap,
-  options: { platform: Platform; threads: number; workerUrl: string | URL | undefined },
+  options: {
+    readonly platform: Platform
+    readonly threads: number
+    readonly workerUrl: string | URL | undefined
+    /** Milliseconds that the calling thread waits on end: a thread that broke down is heard of only when it does not. */
+    readonly patience?: number
+  },
 ): Crew {
-  const { platform, threads, workerUrl } = options
+  const { platform, threads, workerUrl, patience = 50 } = options
   let pending: { resolve: () => void; reject: (error: Error) => void } | undefined
   let failure: BackendCrashedError | undefined
 
@@ -57,6 +63,13 @@ export function createCrew(
     pending?.reject(failure)
     // The others may wait for the one that is gone.
     for (const member of members) void member.end()
+  }
+
+  /** Throws {@link tooLong}. */
+  const sleepBriefly: Sleep = (words, place, value) => {
+    if (Atomics.wait(words, place, value, patience) !== 'timed-out') return
+    if (place === ticket) Atomics.sub(words, sleepers, 1) // it has counted itself
+    throw tooLong
   }
 
   /** The calling thread's own, once it has taken part. */
@@ -75,7 +88,9 @@ export function createCrew(
         onFail(cause)
         throw failure
       }
-      return Atomics.compareExchange(control, hearer, itself, message) === seen
+      const hasEnded = Atomics.compareExchange(control, hearer, itself, message) === seen
+      if (!hasEnded) Atomics.notify(control, lists, 1) // another takes its place
+      return hasEnded
     }
   }
 
@@ -112,17 +127,7 @@ export function createCrew(
   }
 }
 
-/** Milliseconds that the calling thread sleeps on end: a thread that broke down is heard of only when it does not. */
-const longest = 50
-
 const tooLong = new Error('the others take longer')
-
-/** Throws {@link tooLong}. */
-const sleepBriefly: Sleep = (words, place, value) => {
-  if (Atomics.wait(words, place, value, longest) !== 'timed-out') return
-  if (place === ticket) Atomics.sub(words, sleepers, 1) // it has counted itself
-  throw tooLong
-}
 
 function crashed(cause: unknown): BackendCrashedError {
   const reason = cause instanceof Error ? cause.message : String(cause)

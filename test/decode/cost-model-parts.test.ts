@@ -1,10 +1,13 @@
 // What the cost model is made of, against figures computed by hand.
 import assert from 'node:assert/strict'
+import { bookkeeping } from '../../decode/draft-length/bookkeeping.ts'
 import { calibration } from '../../decode/draft-length/calibration.ts'
 import { ledger } from '../../decode/draft-length/ledger.ts'
+import { pace } from '../../decode/draft-length/pace.ts'
 import { roundCost } from '../../decode/draft-length/pass-costs.ts'
 import { recentMedian } from '../../decode/draft-length/recent-median.ts'
 import { roundCurve } from '../../decode/draft-length/round-curve.ts'
+import { roundTimes } from '../../decode/draft-length/round-times.ts'
 import { survival } from '../../decode/draft-length/survival.ts'
 
 const near = (found: number, expected: number, within = 1e-12): void =>
@@ -160,5 +163,82 @@ describe('the ledger', () => {
     books.add({ ms: 10, plainMs: 10, tokens: 1, kind: 'run', instead: 2 })
     near(books.lostMs, 0)
     assert.deepEqual([books.affords(15, 'run'), books.affords(15.2, 'run')], [true, false]) // 1 % of 1010 and 10, less 5
+  })
+})
+
+describe('rounds on hold', () => {
+  const none = { tokens: 1, ratio: 1 }
+  const drafted = (ms: number, accepted: number) => ({
+    ...{
+      lanes: [{ draft: 'skip', limit: 1, drafted: 1, accepted }],
+      ms,
+      draftPasses: 1,
+      draftMs: 0,
+      rows: 2,
+      verifyMs: 0,
+    },
+  })
+  const plain = {
+    ...drafted(10, 0),
+    lanes: [{ draft: undefined, limit: 0, drafted: 0, accepted: 0 }],
+    draftPasses: 0,
+    rows: 1,
+  }
+
+  /** Books after plain rounds of 10 ms. */
+  function after(): { times: ReturnType<typeof roundTimes>; books: ReturnType<typeof ledger> } {
+    const [times, books] = [roundTimes(undefined), ledger()]
+    for (let round = 0; round < 5; round++) {
+      times.record(plain)
+      books.add({ ms: 10, plainMs: 10, tokens: 1, kind: 'plain' })
+    }
+    return { times, books }
+  }
+
+  it('are entered by what plain rounds took on both sides of them', () => {
+    const { times, books } = after()
+    const [waiting, own] = [bookkeeping({ times, ledger: books }), pace({ hasPrior: false })]
+    waiting.hold({ round: drafted(18, 0), tokens: 1, pace: own }, 10)
+    near(books.lostMs, 8)
+    assert.ok(own.speedup(none) < 0.9 && waiting.holds(own))
+    waiting.release(18)
+    near(books.lostMs, 0)
+    near(own.speedup(none), 1)
+    assert.deepEqual([waiting.lanes, waiting.holds(own)], [undefined, false])
+  })
+
+  it('take nothing from what is entered meanwhile', () => {
+    const found = pace({ hasPrior: false })
+    found.expect({ tokens: 3, ratio: 2 })
+    found.add({ tokens: 100, ratio: 1 })
+    found.settle()
+    near(found.speedup(none), (100 + 4) / (1 + 4))
+  })
+
+  it('gain no more than may be lost', () => {
+    const { books } = after()
+    for (let round = 0; round < 32; round++) books.expect({ ms: 20, plainMs: 10, tokens: 4, kind: 'drafting' })
+    near(books.lostMs, -books.allowedMs)
+    for (let round = 0; round < 5; round++) books.expect({ ms: 20, plainMs: 10, tokens: 1, kind: 'drafting' })
+    assert.equal(books.exceeded, true)
+  })
+})
+
+describe('what a plain round took', () => {
+  it('is the mean of before and after a stretch of drafting, once the rounds after it agree', () => {
+    const times = roundTimes(undefined)
+    const round = (ms: number, drafted: number) =>
+      times.record({
+        ...{ lanes: [{ draft: drafted ? 'skip' : undefined, limit: drafted, drafted, accepted: drafted }], ms },
+        ...{ draftPasses: drafted, draftMs: 0, rows: drafted + 1, verifyMs: ms },
+      })
+    for (let i = 0; i < 3; i++) round(10, 0)
+    near(times.endStretch(1)!, 10)
+    for (let i = 0; i < 3; i++) round(30, 1)
+    round(20, 0)
+    assert.equal(times.endStretch(1), undefined)
+    assert.ok(times.needsPlain(1))
+    for (let i = 0; i < 3; i++) round(20, 0)
+    near(times.endStretch(1)!, 15)
   })
 })
