@@ -26,7 +26,7 @@ const places: readonly Place[] = [
   onDawn('tfjs:webgpu tiled'),
   inChromium('webgpu'),
   inChromium('tfjs:webgl'),
-  inChromium('tfjs:webgpu'),
+  inChromium('tfjs:webgpu in brief'),
   inChromium('tfjs:wasm'),
   inChromium('tfjs:cpu'),
   onDawn('gpujs:webgpu'),

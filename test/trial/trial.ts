@@ -2,7 +2,7 @@
 // is: in this process, in a child of it, or in a browser's page. Free of Node.
 import { allCases, type Case, type CaseSubject, type Outcome, runCase } from 'drafthorse/conformance'
 import { type Backend, type BackendModule, type Capabilities, openBackend, type WeightDType } from 'drafthorse/engine'
-import { tensorsOf, tfjsWebgpuTiled } from 'drafthorse/engine/tfjs'
+import { tensorsOf, tfjsWebgpu, tfjsWebgpuTiled } from 'drafthorse/engine/tfjs'
 import { webgpu, webgpuWith } from 'drafthorse/engine/webgpu'
 import { matchGolden, skipOthers, speculateEqually, speculateSmallEqually, stayLevel } from '../engine/tfjs/checks.ts'
 import type { Files } from '../engine/tfjs/files.ts'
@@ -40,6 +40,7 @@ export type TrialKey =
   | 'webgpu in brief'
   | 'webgpu tiled'
   | 'tfjs:webgpu'
+  | 'tfjs:webgpu in brief'
   | 'tfjs:webgpu tiled'
   | 'tfjs:webgl'
   | 'tfjs:wasm'
@@ -67,6 +68,7 @@ export const trials: Readonly<Record<TrialKey, Scope>> = {
   'gpujs:webgpu': { dtypes: f32, golden: true, tokens: 60, model: 'stories', memory: true },
   'gpujs:gl': { dtypes: f32, golden: true, tokens: 24, model: 'stories', memory: true },
   // They have shown the rest in Node.
+  'tfjs:webgpu in brief': { dtypes: f32, ops: ['model'], golden: false, tokens: 60, model: 'stories', memory: false },
   'tfjs:wasm': { dtypes: f32, ops: ['model'], golden: false, tokens: 20, model: 'stories', memory: false },
   'tfjs:cpu': { dtypes: f32, ops: ['model'], golden: false, tokens: 20, model: 'stories', memory: false },
   // The products of a graphics card, for which software takes long.
@@ -137,6 +139,7 @@ export function trialNames(key: TrialKey): string[] {
 const modules: Partial<Record<TrialKey, BackendModule>> = {
   'webgpu in brief': webgpu,
   'webgpu tiled': webgpuWith({ hardware: true }),
+  'tfjs:webgpu in brief': tfjsWebgpu,
   'tfjs:webgpu tiled': tfjsWebgpuTiled,
 }
 
