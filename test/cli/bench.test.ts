@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { stories260K } from '../checkpoints.ts'
 import { expectGpujs } from '../engine/gpujs/peers.ts'
 import { missing, peers } from '../engine/tfjs/peers.ts'
 import { skipUnless, skipUnlessPossible } from '../skip.ts'
@@ -70,7 +71,7 @@ describe('drafthorse bench', () => {
   it('decode reports the bytes uploaded for a token, on a backend that counts them', async function () {
     await expectGpujs(this, 'gpujs:cpu')
     const decode = ['bench', 'decode', '--backend', 'gpujs:cpu', '--dtype', 'f32']
-    const args = [...decode, '--limit', '1', '--max-new-tokens', '2', '--prompt-tokens', '4']
+    const args = [...decode, '--model', stories260K, '--limit', '1', '--max-new-tokens', '2', '--prompt-tokens', '4']
     const { code, stdout } = await run(args, { cwd: peers })
     assert.equal(code, 0)
     assert.match(stdout, /rows in a pass .* bytes uploaded\n/)
