@@ -1,6 +1,7 @@
 // What ops record: dispatches and copies, in their order. Nothing reaches the device before `submit`, which hands over all of
 // it at once.
 
+import { BackendCrashedError } from '../errors.ts'
 import type { Gpu } from './device.ts'
 import { crashOf } from './device.ts'
 import { usage } from './flags.ts'
@@ -64,8 +65,8 @@ export function createRecorder(gpu: Gpu, pipelines: Pipelines, pool: Pool): Reco
   function commonGroup(): GPUBindGroup {
     const bytes = words.length * 4
     const poolBuffer = pool.buffer()
-    if (!wordsBuffer || wordsBuffer.size < bytes) {
-      wordsBuffer?.destroy()
+    if (!wordsBuffer || wordsBuffer.size < bytes || gpu.lacks(wordsBuffer)) {
+      if (wordsBuffer) gpu.release(wordsBuffer)
       wordsBuffer = gpu.allocate(words.all().byteLength, usage.uniform | usage.storage | usage.copyTarget)
       common = undefined
     }
@@ -124,7 +125,7 @@ export function createRecorder(gpu: Gpu, pipelines: Pipelines, pool: Pool): Reco
     device.pushErrorScope('validation')
     device.queue.submit([encode()])
     return device.popErrorScope().then(
-      (error) => error && gpu.fail(crashOf(error)),
+      (error) => error && gpu.refused(crashOf(error), 'a submission'),
       () => {}, // the device is lost, which is told by itself
     )
   }
@@ -138,6 +139,11 @@ export function createRecorder(gpu: Gpu, pipelines: Pipelines, pool: Pool): Reco
       return commands.length === 0
     },
     dispatch({ pipeline, params, weight, grid }) {
+      if (params.length !== pipeline.params) {
+        throw new BackendCrashedError(
+          `the kernel ${pipeline.pipeline.label} of webgpu takes ${pipeline.params} parameters, not ${params.length}`,
+        )
+      }
       commands.push({ kind: 'dispatch', pipeline: pipeline.pipeline, place: words.params(params), weight, grid })
       dispatches++
     },
@@ -152,7 +158,7 @@ export function createRecorder(gpu: Gpu, pipelines: Pipelines, pool: Pool): Reco
       commands = []
       words.clear()
       pool.submitted()
-      for (const buffer of retired) buffer.destroy()
+      for (const buffer of retired) gpu.release(buffer)
       retired = []
       return taken
     },
