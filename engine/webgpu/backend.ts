@@ -50,15 +50,14 @@ export function createBackend(parts: BackendParts): Backend<WebgpuTensor> {
   const reading = new Set<Promise<unknown>>()
   const ops = createOps({ pipelines, pool, recorder, tables, weights, layout, tiles })
 
-  function submit(): Promise<unknown> {
-    const taken = recorder.submit()
+  function submit(): void {
+    recorder.submit()
     tables.forget()
-    return taken
   }
 
   /** Long prompts record pass after pass, whose memory is in use until they run. */
   function submitMuch(): void {
-    if (pool.retired > mostRetired) void submit()
+    if (pool.retired > mostRetired) submit()
   }
 
   async function read(wanted: readonly WebgpuTensor[]): Promise<HostArray[]> {
@@ -83,9 +82,9 @@ export function createBackend(parts: BackendParts): Backend<WebgpuTensor> {
       }
       at += sizes[i]!
     }
-    const taken = submit()
-    const results = target ? target.read(bytes) : gpu.device.queue.onSubmittedWorkDone()
-    const [all] = await gpu.untilLost(Promise.all([results, taken]))
+    submit()
+    const results = target ? target.read(bytes) : gpu.device.queue.onSubmittedWorkDone().then(() => undefined)
+    const all = await gpu.untilLost<ArrayBuffer | undefined>(results)
     await gpu.untilLost(gpu.settled())
     gpu.expectWell()
     let from = 0
@@ -145,7 +144,7 @@ export function createBackend(parts: BackendParts): Backend<WebgpuTensor> {
       if (!caches.delete(cache)) return
       for (const chunk of cache.chunks) if (chunk !== inParent) pool.retire(chunk)
     }
-    if (recorder.isEmpty) void submit()
+    if (recorder.isEmpty) submit()
     else submitMuch()
   }
 

@@ -1,7 +1,7 @@
 // A device of WebGPU with all that its adapter allows, and what goes wrong on it: each mistake is kept until a read is told.
 
-import { BackendCrashedError, BackendUnavailableError, DeviceLostError, type DrafthorseError } from '../errors.ts'
-import { createDeviceMemory, type DeviceMemory } from './memory.ts'
+import { BackendUnavailableError, DeviceLostError, type DrafthorseError } from '../errors.ts'
+import { crashOf, createDeviceMemory, type DeviceMemory } from './memory.ts'
 
 export interface Gpu extends Omit<DeviceMemory, 'expectEnough'> {
   readonly device: GPUDevice
@@ -81,11 +81,6 @@ export async function openGpu(gpu: GPU): Promise<Gpu> {
       device.destroy()
     },
   }
-}
-
-/** What WebGPU says against a call: a mistake of this backend, or of the driver. */
-export function crashOf({ message }: GPUError): BackendCrashedError {
-  return new BackendCrashedError(`WebGPU refused what this backend asked for: ${message}`)
 }
 
 function nameOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {

@@ -1,7 +1,7 @@
 // Buffers of the device, for which there may be no memory: WebGPU tells of that later, and refuses what is done with them until
 // then. Such a buffer is held against this backend until it is released.
 
-import { type DrafthorseError, OutOfMemoryError } from '../errors.ts'
+import { BackendCrashedError, type DrafthorseError, OutOfMemoryError } from '../errors.ts'
 
 export interface DeviceMemory {
   /** Takes memory: where there is none, `expectEnough` throws once that is known. */
@@ -14,6 +14,11 @@ export interface DeviceMemory {
   settled(): Promise<void>
   /** Throws {@link OutOfMemoryError} while a buffer lacks memory, and once where a submission came to nothing by that. */
   expectEnough(): void
+  /**
+   * Does what buffers are used for, and hears of it if WebGPU refuses. Told in the order of the calls, which an error that no
+   * scope has caught need not be.
+   */
+  watch<T>(what: 'a call' | 'a submission', use: () => T): T
   /** To be told of what WebGPU refused: it fails with the error, unless that comes of a lack of memory. */
   refused(error: DrafthorseError, what: 'a call' | 'a submission'): void
 }
@@ -49,7 +54,29 @@ export function createDeviceMemory({ device, name, fail }: DeviceMemoryParts): D
     else if (what === 'a submission') untold ??= short.error
   }
 
+  function refused(error: DrafthorseError, what: 'a call' | 'a submission'): void {
+    if (asked.size === 0) judge(error, what)
+    else
+      keep(
+        refusals,
+        Promise.all(asked).then(() => judge(error, what)),
+      )
+  }
+
   return {
+    refused,
+    watch(what, use) {
+      device.pushErrorScope('validation')
+      try {
+        return use()
+      } finally {
+        const answered = device.popErrorScope().then(
+          (error) => error && refused(crashOf(error), what),
+          () => {}, // the device is lost, which is told by itself
+        )
+        keep(refusals, answered)
+      }
+    },
     allocate(size, usage) {
       device.pushErrorScope('out-of-memory')
       const buffer = device.createBuffer({ size, usage })
@@ -88,13 +115,10 @@ export function createDeviceMemory({ device, name, fail }: DeviceMemoryParts): D
       untold = undefined
       if (error) throw error
     },
-    refused(error, what) {
-      if (asked.size === 0) judge(error, what)
-      else
-        keep(
-          refusals,
-          Promise.all(asked).then(() => judge(error, what)),
-        )
-    },
   }
+}
+
+/** What WebGPU says against a call: a mistake of this backend, or of the driver. */
+export function crashOf({ message }: GPUError): BackendCrashedError {
+  return new BackendCrashedError(`WebGPU refused what this backend asked for: ${message}`)
 }

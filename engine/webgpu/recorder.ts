@@ -3,7 +3,6 @@
 
 import { BackendCrashedError } from '../errors.ts'
 import type { Gpu } from './device.ts'
-import { crashOf } from './device.ts'
 import { usage } from './flags.ts'
 import { createHostWords, type HostWords } from './host-words.ts'
 import { mostParams } from './kernels/kernel.ts'
@@ -46,8 +45,8 @@ export interface Recorder {
   copy(copy: Copy): void
   /** A buffer to be destroyed after the next submission. */
   retire(buffer: GPUBuffer): void
-  /** Hands over what was recorded. Resolves when it is known whether WebGPU took it. */
-  submit(): Promise<unknown>
+  /** Hands over what was recorded. */
+  submit(): void
 }
 
 export function createRecorder(gpu: Gpu, pipelines: Pipelines, pool: Pool): Recorder {
@@ -121,15 +120,6 @@ export function createRecorder(gpu: Gpu, pipelines: Pipelines, pool: Pool): Reco
     return encoder.finish()
   }
 
-  function handOver(): Promise<unknown> {
-    device.pushErrorScope('validation')
-    device.queue.submit([encode()])
-    return device.popErrorScope().then(
-      (error) => error && gpu.refused(crashOf(error), 'a submission'),
-      () => {}, // the device is lost, which is told by itself
-    )
-  }
-
   return {
     words,
     get dispatches() {
@@ -154,13 +144,12 @@ export function createRecorder(gpu: Gpu, pipelines: Pipelines, pool: Pool): Reco
       retired.push(buffer)
     },
     submit() {
-      const taken = commands.length > 0 ? handOver() : Promise.resolve()
+      if (commands.length > 0) gpu.watch('a submission', () => device.queue.submit([encode()]))
       commands = []
       words.clear()
       pool.submitted()
       for (const buffer of retired) gpu.release(buffer)
       retired = []
-      return taken
     },
   }
 }
