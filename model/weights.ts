@@ -198,6 +198,8 @@ export async function uploadWeights(
       uploaded.set(name, backend.upload(bytes, { shape, dtype }))
       options.onProgress?.({ tensor: name, loaded: loaded + 1, total: names.length })
     }
+    // A device may tell only later that it has no memory.
+    await backend.read([])
   } catch (error) {
     for (const tensor of uploaded.values()) backend.free(tensor)
     throw error instanceof RangeError ? new OutOfMemoryError(`no memory for the weights: ${error.message}`) : error

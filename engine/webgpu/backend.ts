@@ -47,20 +47,30 @@ export function createBackend(parts: BackendParts): Backend<WebgpuTensor> {
   const tables = createRowTables(recorder.words, pool.take)
   const weights = createWeightStore(gpu, pipelines, mostBytes)
   const staging = createStaging(gpu)
+  const reading = new Set<Promise<unknown>>()
   const ops = createOps({ pipelines, pool, recorder, tables, weights, layout, tiles })
 
-  function submit(): Promise<unknown> {
-    const taken = recorder.submit()
+  function submit(): void {
+    recorder.submit()
     tables.forget()
-    return taken
   }
 
   /** Long prompts record pass after pass, whose memory is in use until they run. */
   function submitMuch(): void {
-    if (pool.retired > mostRetired) void submit()
+    if (pool.retired > mostRetired) submit()
   }
 
   async function read(wanted: readonly WebgpuTensor[]): Promise<HostArray[]> {
+    const copied = copy(wanted)
+    reading.add(copied)
+    try {
+      return await copied
+    } finally {
+      reading.delete(copied)
+    }
+  }
+
+  async function copy(wanted: readonly WebgpuTensor[]): Promise<HostArray[]> {
     gpu.expectWell()
     const sizes = wanted.map(({ shape }) => elementCount(shape) * 4)
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
@@ -72,16 +82,16 @@ export function createBackend(parts: BackendParts): Backend<WebgpuTensor> {
       }
       at += sizes[i]!
     }
-    const taken = submit()
-    const results = target ? target.read(bytes) : gpu.device.queue.onSubmittedWorkDone()
-    const all = Promise.all([results, taken, gpu.settled()])
-    const [copy] = await Promise.race([all, gpu.lost])
+    submit()
+    const results = target ? target.read(bytes) : gpu.device.queue.onSubmittedWorkDone().then(() => undefined)
+    const all = await gpu.untilLost<ArrayBuffer | undefined>(results)
+    await gpu.untilLost(gpu.settled())
     gpu.expectWell()
     let from = 0
     return wanted.map(({ dtype }, i) => {
       const start = from
       from += sizes[i]!
-      const buffer = (copy ?? new ArrayBuffer(0)).slice(start, from)
+      const buffer = (all ?? new ArrayBuffer(0)).slice(start, from)
       return dtype === 'i32' ? new Int32Array(buffer) : new Float32Array(buffer)
     })
   }
@@ -134,7 +144,7 @@ export function createBackend(parts: BackendParts): Backend<WebgpuTensor> {
       if (!caches.delete(cache)) return
       for (const chunk of cache.chunks) if (chunk !== inParent) pool.retire(chunk)
     }
-    if (recorder.isEmpty) void submit()
+    if (recorder.isEmpty) submit()
     else submitMuch()
   }
 
@@ -190,6 +200,7 @@ export function createBackend(parts: BackendParts): Backend<WebgpuTensor> {
       return { tensors: tensors.size, caches: caches.size, arenas: arenas.size, bytes }
     },
     async dispose() {
+      await Promise.allSettled(reading)
       tensors.clear()
       caches.clear()
       arenas.clear()

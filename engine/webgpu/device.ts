@@ -1,26 +1,17 @@
 // A device of WebGPU with all that its adapter allows, and what goes wrong on it: each mistake is kept until a read is told.
 
-import {
-  BackendCrashedError,
-  BackendUnavailableError,
-  DeviceLostError,
-  type DrafthorseError,
-  OutOfMemoryError,
-} from '../errors.ts'
+import { BackendUnavailableError, DeviceLostError, type DrafthorseError } from '../errors.ts'
+import { crashOf, createDeviceMemory, type DeviceMemory } from './memory.ts'
 
-export interface Gpu {
+export interface Gpu extends Omit<DeviceMemory, 'expectEnough'> {
   readonly device: GPUDevice
   /** What it is, in words. */
   readonly name: string
   readonly kind: 'software' | 'hardware'
   /** Throws what has gone wrong, the loss of the device before all else. */
   expectWell(): void
-  /** Rejects when the device is lost, and never resolves. */
-  readonly lost: Promise<never>
-  /** Takes memory: where there is none, the next `expectWell` after `settled` throws. */
-  allocate(size: number, usage: number): GPUBuffer
-  /** Resolves once it is known how all allocations went. */
-  settled(): Promise<unknown>
+  /** Settles as `work` does, but rejects when the device is lost before that. */
+  untilLost<T>(work: Promise<T>): Promise<T>
   /** Keeps the first thing that went wrong. */
   fail(error: DrafthorseError): void
   close(): void
@@ -47,58 +38,49 @@ export async function openGpu(gpu: GPU): Promise<Gpu> {
   let wrong: DrafthorseError | undefined
   let closed = false
   let gone: DeviceLostError | undefined
-  const allocations = new Set<Promise<unknown>>()
+  /** How to reject all that waits. A race with the loss would stay with the device for as long as that lives. */
+  const waiting = new Set<(error: DeviceLostError) => void>()
 
   function fail(error: DrafthorseError): void {
     wrong ??= error
   }
 
-  const lost = device.lost.then(({ reason, message }): never => {
+  const memory = createDeviceMemory({ device, name, fail })
+
+  void device.lost.then(({ reason, message }) => {
     gone = new DeviceLostError(
       `the device of webgpu (${name}) was lost (${reason}${message && `: ${message}`}), and all that was on it: open another backend`,
     )
-    throw gone
+    for (const reject of waiting) reject(gone)
   })
-  lost.catch(() => {}) // whoever reads is told
   device.addEventListener('uncapturederror', (event) => {
     event.preventDefault()
-    if (!closed) fail(crashOf(event.error))
+    if (!closed) memory.refused(crashOf(event.error), 'a call')
   })
 
   return {
     device,
     name,
     kind: isSoftware(adapter.info) ? 'software' : 'hardware',
-    lost,
+    ...memory,
     fail,
     expectWell() {
       if (gone) throw gone
       if (wrong) throw wrong
+      memory.expectEnough()
     },
-    allocate(size, usage) {
-      device.pushErrorScope('out-of-memory')
-      const buffer = device.createBuffer({ size, usage })
-      const known = device.popErrorScope().then(
-        (error) => {
-          if (error) fail(new OutOfMemoryError(`webgpu on ${name} has no ${size} bytes left: ${error.message}`))
-        },
-        () => {}, // the device is lost, which is told by itself
-      )
-      allocations.add(known)
-      void known.then(() => allocations.delete(known))
-      return buffer
+    untilLost(work) {
+      return new Promise((resolve, reject) => {
+        if (gone) reject(gone)
+        waiting.add(reject)
+        void work.then(resolve, reject).finally(() => waiting.delete(reject))
+      })
     },
-    settled: () => (allocations.size === 0 ? Promise.resolve() : Promise.all(allocations)),
     close() {
       closed = true
       device.destroy()
     },
   }
-}
-
-/** What WebGPU says against a call: a mistake of this backend, or of the driver. */
-export function crashOf({ message }: GPUError): BackendCrashedError {
-  return new BackendCrashedError(`WebGPU refused what this backend asked for: ${message}`)
 }
 
 function nameOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {

@@ -73,6 +73,7 @@ export function createPool(gpu: Gpu): Pool {
         const encoder = device.createCommandEncoder()
         encoder.copyBufferToBuffer(buffer, 0, larger, 0, words * bytesPerWord)
         device.queue.submit([encoder.finish()])
+        // Not released: where there was no memory for it, what it was to hold is lost for good.
         buffer.destroy()
       }
       buffer = larger

@@ -1,8 +1,8 @@
 // What ops record: dispatches and copies, in their order. Nothing reaches the device before `submit`, which hands over all of
 // it at once.
 
+import { BackendCrashedError } from '../errors.ts'
 import type { Gpu } from './device.ts'
-import { crashOf } from './device.ts'
 import { usage } from './flags.ts'
 import { createHostWords, type HostWords } from './host-words.ts'
 import { mostParams } from './kernels/kernel.ts'
@@ -45,8 +45,8 @@ export interface Recorder {
   copy(copy: Copy): void
   /** A buffer to be destroyed after the next submission. */
   retire(buffer: GPUBuffer): void
-  /** Hands over what was recorded. Resolves when it is known whether WebGPU took it. */
-  submit(): Promise<unknown>
+  /** Hands over what was recorded. */
+  submit(): void
 }
 
 export function createRecorder(gpu: Gpu, pipelines: Pipelines, pool: Pool): Recorder {
@@ -64,8 +64,8 @@ export function createRecorder(gpu: Gpu, pipelines: Pipelines, pool: Pool): Reco
   function commonGroup(): GPUBindGroup {
     const bytes = words.length * 4
     const poolBuffer = pool.buffer()
-    if (!wordsBuffer || wordsBuffer.size < bytes) {
-      wordsBuffer?.destroy()
+    if (!wordsBuffer || wordsBuffer.size < bytes || gpu.lacks(wordsBuffer)) {
+      if (wordsBuffer) gpu.release(wordsBuffer)
       wordsBuffer = gpu.allocate(words.all().byteLength, usage.uniform | usage.storage | usage.copyTarget)
       common = undefined
     }
@@ -120,15 +120,6 @@ export function createRecorder(gpu: Gpu, pipelines: Pipelines, pool: Pool): Reco
     return encoder.finish()
   }
 
-  function handOver(): Promise<unknown> {
-    device.pushErrorScope('validation')
-    device.queue.submit([encode()])
-    return device.popErrorScope().then(
-      (error) => error && gpu.fail(crashOf(error)),
-      () => {}, // the device is lost, which is told by itself
-    )
-  }
-
   return {
     words,
     get dispatches() {
@@ -138,6 +129,11 @@ export function createRecorder(gpu: Gpu, pipelines: Pipelines, pool: Pool): Reco
       return commands.length === 0
     },
     dispatch({ pipeline, params, weight, grid }) {
+      if (params.length !== pipeline.params) {
+        throw new BackendCrashedError(
+          `the kernel ${pipeline.pipeline.label} of webgpu takes ${pipeline.params} parameters, not ${params.length}`,
+        )
+      }
       commands.push({ kind: 'dispatch', pipeline: pipeline.pipeline, place: words.params(params), weight, grid })
       dispatches++
     },
@@ -148,13 +144,12 @@ export function createRecorder(gpu: Gpu, pipelines: Pipelines, pool: Pool): Reco
       retired.push(buffer)
     },
     submit() {
-      const taken = commands.length > 0 ? handOver() : Promise.resolve()
+      if (commands.length > 0) gpu.watch('a submission', () => device.queue.submit([encode()]))
       commands = []
       words.clear()
       pool.submitted()
-      for (const buffer of retired) buffer.destroy()
+      for (const buffer of retired) gpu.release(buffer)
       retired = []
-      return taken
     },
   }
 }

@@ -18,7 +18,7 @@ export function createStaging(gpu: Gpu): { take(bytes: number): Staging } {
   function bufferOf(bytes: number): GPUBuffer {
     const known = idle.pop()
     if (known && known.size >= bytes) return known
-    known?.destroy()
+    if (known) gpu.release(known)
     return gpu.allocate(Math.max(leastBytes, 2 ** Math.ceil(Math.log2(bytes))), usage.mapRead | usage.copyTarget)
   }
 
@@ -32,7 +32,13 @@ export function createStaging(gpu: Gpu): { take(bytes: number): Staging } {
             await buffer.mapAsync(forReading, 0, count)
           } catch (cause) {
             // It ends so where the device does, which is told by itself.
-            if (cause instanceof Error && cause.name === 'AbortError') await gpu.lost
+            if (cause instanceof Error && cause.name === 'AbortError') await gpu.untilLost(new Promise(() => {}))
+            await gpu.settled()
+            try {
+              gpu.expectWell()
+            } finally {
+              gpu.release(buffer)
+            }
             throw new BackendCrashedError(`WebGPU gave no results: ${cause}`, { cause })
           }
           const copy = buffer.getMappedRange(0, count).slice(0)

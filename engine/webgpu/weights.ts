@@ -45,13 +45,13 @@ export function createWeightStore(gpu: Gpu, pipelines: Pipelines, mostBytes: num
           Math.max(16, Math.ceil((count * bytes) / 4) * 4),
           usage.storage | usage.copySource | usage.copyTarget,
         )
-        if (data) {
-          const own = packed(type, data.subarray(first * source, (first + count) * source))
-          device.queue.writeBuffer(buffer, 0, own, 0, own.length)
-        }
         const resource = { buffer }
         const entries = [0, 1].map((binding) => ({ binding, resource }))
-        const group = device.createBindGroup({ layout: pipelines.weight, entries })
+        const own = data && packed(type, data.subarray(first * source, (first + count) * source))
+        const group = gpu.watch('a call', () => {
+          if (own) device.queue.writeBuffer(buffer, 0, own, 0, own.length)
+          return device.createBindGroup({ layout: pipelines.weight, entries })
+        })
         const scales = isBlockType(type) ? (count * size * bitsOf[type]) / 32 : 0
         return { buffer, group, first, count, bytes: count * bytes, scales }
       })

@@ -6,7 +6,16 @@ import { tensorsOf, tfjsWebgpu, tfjsWebgpuTiled } from 'drafthorse/engine/tfjs'
 import { webgpu, webgpuWith } from 'drafthorse/engine/webgpu'
 import { matchGolden, skipOthers, speculateEqually, speculateSmallEqually, stayLevel } from '../engine/tfjs/checks.ts'
 import type { Files } from '../engine/tfjs/files.ts'
-import { countRounds, loseDevice, makeNoBuffers, refuse, splitWeights } from '../engine/webgpu/checks.ts'
+import {
+  countRounds,
+  disposeWhileReading,
+  forgetReads,
+  loseDevice,
+  makeNoBuffers,
+  refuse,
+  runOutOfMemory,
+  splitWeights,
+} from '../engine/webgpu/checks.ts'
 
 /** Told in this order: `open`, a `done` for each of {@link trialNames}, `end`; `word` and `failed` at any time. */
 export type TrialEvent =
@@ -155,6 +164,9 @@ const ofWebgpu = ({
   'gives the same bits where weights take several buffers': splitWeights,
   'tells a lost device by a rejection, and opens another': (_, files) => loseDevice(files),
   'tells what WebGPU refuses by a rejection': () => refuse(),
+  'keeps nothing of a read that has ended': () => forgetReads(),
+  'gives what is being read when it is disposed': () => disposeWhileReading(),
+  'tells a lack of memory by a rejection, and goes on': runOutOfMemory,
 })
 
 /** Never rejects, unless `tell` does. */

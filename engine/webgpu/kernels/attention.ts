@@ -98,7 +98,7 @@ ${mainOf(threads)} {
     }
   }
   workgroupBarrier();
-  let partial = p.partial + ((row * p.heads + head) * p.chunks + workgroup.x) * ${fours ? partialWords(headSize) : partialWords(headSize)}u;
+  let partial = p.partial + ((row * p.heads + head) * p.chunks + workgroup.x) * ${partialWords(headSize)}u;
   for (var j = thread; j < ${units}u; j += ${threads}u) {
     var sum = sums[j];
     for (var i = 1u; i < ${slices}u; i++) { sum += sums[i * ${units}u + j]; }

@@ -26,7 +26,7 @@ export function kernel({
 }: {
   params: readonly string[]
   view: View
-  /** The element of a weight's main part; its other words are `words`. */
+  /** The element of a weight's main part. The same words are bound as `scales`, which block types have behind that. */
   weight?: 'f32' | 'vec4<f32>' | 'u32' | undefined
   body: string
 }): Kernel {

@@ -10,17 +10,15 @@ export interface Layout {
   readonly threads: number
   /** Invocations that share a sum of a product. */
   readonly lanes: number
-  /** Whether loops over rows are written out, which gives each row its registers. */
-  readonly unrolled: boolean
   /** How all kernels multiply and add: see math.ts. */
   readonly products: 'fused' | 'rounded twice'
 }
 
 /** A graphics card reads weights side by side; what waits for memory are many lanes. */
-export const hardwareLayout: Layout = { threads: 64, lanes: 32, unrolled: true, products: 'fused' }
+export const hardwareLayout: Layout = { threads: 64, lanes: 32, products: 'fused' }
 
 /** Software has few threads, and pays for each sum that lanes share: by a barrier, and by memory that it clears. */
-export const softwareLayout: Layout = { threads: 16, lanes: 1, unrolled: true, products: 'rounded twice' }
+export const softwareLayout: Layout = { threads: 16, lanes: 1, products: 'rounded twice' }
 
 export interface LinearOptions {
   readonly layout: Layout
@@ -61,13 +59,11 @@ export function outputsOf({ threads, lanes }: Layout): number {
 
 /** Workgroups are `[outputs, tiles of rows]`. */
 export function linear({ layout, rows, weights, fours }: LinearOptions): Kernel {
-  const { threads, lanes, unrolled } = layout
+  const { threads, lanes } = layout
   const inFours = fours && weights !== 'f32'
-  /** Does so for each row `r`. */
+  /** Does so for each row `r`, written out: a loop would not give each row its registers. */
   const eachRow = (code: string): string =>
-    unrolled
-      ? Array.from({ length: rows }, (_, r) => `{ const r = ${r}u; ${code} }`).join('\n    ')
-      : `for (var r = 0u; r < ${rows}u; r++) { ${code} }`
+    Array.from({ length: rows }, (_, r) => `{ const r = ${r}u; ${code} }`).join('\n    ')
   const write = inFours ? writeFours : writeSingly
   /** Each of the first lanes adds up a row. */
   const shared = `
