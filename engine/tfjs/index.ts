@@ -5,10 +5,11 @@ import { platform } from '#tfjs'
 import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
 import { BackendUnavailableError } from '../errors.ts'
 import { freeMemory } from '../free-memory.ts'
+import { isSoftwareName } from '../software-adapter.ts'
 import { createBackend } from './backend.ts'
 import { createDevice, type Device, type RowLimits } from './device.ts'
 import { counted, noQuirks, publicEager } from './eager.ts'
-import { adapterOf, isGpu, isSoftware, largestTensor, type Products, quirksOf, setFlags } from './gpu.ts'
+import { adapterOf, isGpu, largestTensor, type Products, quirksOf, setFlags } from './gpu.ts'
 import type { TfjsTensor } from './handle.ts'
 import { asNodeBackend, type Loaded, type TfjsName } from './load.ts'
 import { findLimits, fitLimits, mostRows, type Use } from './probe.ts'
@@ -154,7 +155,7 @@ function describe(
     const adapter = isGpu(name) ? adapterOf(tf, name) : ''
     return {
       device: `TensorFlow.js ${tf.version_core ?? ''}, ${name}${adapter && ` on ${adapter}`}${rows}`,
-      kind: isGpu(name) && !isSoftware(adapter) ? 'hardware' : 'software',
+      kind: isGpu(name) && !isSoftwareName(adapter) ? 'hardware' : 'software',
     }
   }
   const { binding, isGPUPackage, isUsingGpuDevice } = asNodeBackend(tf.backend())

@@ -7,6 +7,7 @@ import {
   type DrafthorseError,
   OutOfMemoryError,
 } from '../errors.ts'
+import { isSoftwareName } from '../software-adapter.ts'
 
 export interface Gpu {
   readonly device: GPUDevice
@@ -105,11 +106,6 @@ function nameOf({ vendor, architecture, device, description }: GPUAdapterInfo): 
   return (
     [vendor, architecture, description || device].filter((word) => word !== '').join(' ') || 'an adapter without a name'
   )
-}
-
-/** Names of what computes on the CPU. */
-export function isSoftwareName(name: string): boolean {
-  return /swiftshader|llvmpipe|lavapipe|softpipe|basic render|warp/i.test(name)
 }
 
 function isSoftware(info: GPUAdapterInfo): boolean {
