@@ -2,7 +2,7 @@
 
 import { arch, availableParallelism, platform } from 'node:os'
 import { Command, Option } from 'commander'
-import type { WeightDType } from '../engine/dtype.ts'
+import type { Capabilities } from '../engine/backend.ts'
 import { AbortError, ArgumentError } from '../engine/errors.ts'
 import { openBackend } from '../engine/open.ts'
 import {
@@ -101,7 +101,8 @@ export async function kernels(options: KernelsOptions, { stdout, stderr }: Strea
       stderr.write(`stopped after ${run} cases, ${report.counts.failed} of which failed\n`)
       return interruptedExit
     }
-    stdout.write(options.json ? `${JSON.stringify(asJson(report, times))}\n` : reportText(report, times))
+    const found = { times, oneWidth: backend.capabilities.oneWidth }
+    stdout.write(options.json ? `${JSON.stringify(asJson(report, found))}\n` : reportText(report, found))
     return report.counts.failed > 0 ? 1 : 0
   } finally {
     await backend.dispose()
@@ -142,7 +143,13 @@ function timeOf(times: readonly OpTime[], { op, dtype }: OpReport): OpTime | und
   return times.find((time) => time.op === op && time.dtype === dtype)
 }
 
-function asJson(report: Report, times: readonly OpTime[]) {
+/** What the checks do not find. */
+interface Measured {
+  readonly times: readonly OpTime[]
+  readonly oneWidth: Capabilities['oneWidth']
+}
+
+function asJson(report: Report, { times, oneWidth }: Measured) {
   return {
     format: 'drafthorse/kernels@1',
     machine: {
@@ -151,7 +158,7 @@ function asJson(report: Report, times: readonly OpTime[]) {
       cores: availableParallelism(),
     },
     ...report,
-    ...(report.invariance !== undefined && { fixedWidth: fixedWidthCosts(times) }),
+    ...(oneWidth && { oneWidth: { ...oneWidth, costs: oneWidthCosts(times), unit: 'microseconds' } }),
     ops: report.ops.map((op) => {
       const { shape, oneRow, eightRows, gigabytesPerSecond } = timeOf(times, op) ?? {}
       return { ...op, speed: shape && { shape, oneRow, eightRows, gigabytesPerSecond, unit: 'microseconds' } }
@@ -172,7 +179,7 @@ const columns: readonly Column[] = [
   { title: '' },
 ]
 
-function reportText(report: Report, times: readonly OpTime[]): string {
+function reportText(report: Report, { times, oneWidth }: Measured): string {
   const rows = report.ops.map((op) => {
     const time = timeOf(times, op)
     return [
@@ -203,31 +210,27 @@ function reportText(report: Report, times: readonly OpTime[]): string {
     '',
     `${ok + failed + found + skipped} cases: ${counts.join(', ')}; seed ${report.seed}`,
     ...reasons(report.skipped),
-    ...(report.invariance === undefined ? [] : fixedWidthCosts(times).map(fixedWidthText)),
+    ...oneWidthTexts(times, oneWidth),
     ...list('FAILED', report.failures),
     ...list('not invariant', report.found),
     '',
   ].join('\n')
 }
 
-/** What a product of one row would take if all had this width, where rows of other widths have other bits. */
-interface FixedWidthCost {
-  readonly dtype: WeightDType | undefined
-  readonly width: number
-  /** Microseconds, by the product's own kernel and at the width. */
-  readonly oneRow: number
-  readonly atWidth: number
+/** Microseconds of products of one row, and of the rows that all would have at one width. */
+function oneWidthCosts(times: readonly OpTime[]) {
+  return times.flatMap(({ dtype, oneRow, atWidth }) => (atWidth === undefined ? [] : [{ dtype, oneRow, atWidth }]))
 }
 
-function fixedWidthCosts(times: readonly OpTime[]): FixedWidthCost[] {
-  return times
-    .filter(({ op }) => op === 'linear')
-    .map(({ dtype, oneRow, eightRows }) => ({ dtype, width: 8, oneRow, atWidth: eightRows }))
-}
-
-function fixedWidthText({ dtype, width, oneRow, atWidth }: FixedWidthCost): string {
-  const times = (atWidth / oneRow).toFixed(1)
-  return `one width of ${width} rows for ${dtype} products costs ${times} times one row: ${figure(atWidth)} us instead of ${figure(oneRow)}`
+function oneWidthTexts(times: readonly OpTime[], oneWidth: Measured['oneWidth']): string[] {
+  if (!oneWidth || !times.some(({ op }) => op === 'linear')) return []
+  const { rows, inForce } = oneWidth
+  if (inForce)
+    return [`one width of ${rows} rows is in force: 1 row takes as long, and there is nothing to compare it with`]
+  return oneWidthCosts(times).map(({ dtype, oneRow, atWidth }) => {
+    const ratio = (atWidth / oneRow).toFixed(1)
+    return `one width of ${rows} rows for ${dtype} products would cost ${ratio} times one row: ${figure(atWidth)} us instead of ${figure(oneRow)}`
+  })
 }
 
 function invarianceText(found: Report['rowInvariant'] | undefined): string {

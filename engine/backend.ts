@@ -128,6 +128,11 @@ export interface Capabilities {
   readonly rowInvariant: true | 'fixed-width' | false
   /** What opening found of row invariance, in words, where that differs by device. */
   readonly invariance?: string | undefined
+  /**
+   * The one number of rows that all products have (`inForce`), or could have: then a row alone has a kernel of its own, and what
+   * one width would cost can be measured. Absent where neither is so.
+   */
+  readonly oneWidth?: { readonly rows: number; readonly inForce: boolean } | undefined
   /** Weight types that it runs, the one it runs fastest first. */
   readonly dtypes: readonly WeightDType[]
   readonly threads: number

@@ -125,7 +125,8 @@ export function select(
     for (let i = 0; i < size; i++) total += Math.exp(logits[row * size + i]! - highest)
     ids.push(best)
     scores[row * 2] = logits[row * size + best]!
-    scores[row * 2 + 1] = highest + Math.log(total)
+    // Of nothing but minus infinities the exponentials are 0, and so is their sum.
+    scores[row * 2 + 1] = highest === Number.NEGATIVE_INFINITY ? highest : highest + Math.log(total)
   }
   return { ids, scores }
 }

@@ -95,6 +95,15 @@ export function selectCases(settings: CaseSettings): Case[] {
         return [{ what: 'scores', actual: scores, expected, group: 1, ignoredColumns: [0] }]
       },
     ),
+    ...[1, 65, 4099].map((size) => {
+      const name = `[3, ${size}], logits all minus infinity but for one in the first row and the last`
+      return accuracyCase(settings, { op: 'select', name }, (space) => {
+        const logits = new Float32Array(3 * size).fill(Number.NEGATIVE_INFINITY)
+        logits[0] = 1.5
+        logits[3 * size - 1] = -2
+        return record(space, { logits, vocabulary: size })
+      })
+    }),
     ...[65, 4099].flatMap((vocabulary) =>
       [false, true].flatMap((noisy) =>
         rowCases(

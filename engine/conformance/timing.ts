@@ -14,6 +14,8 @@ export interface OpTime {
   /** Microseconds for 1 row and for 8, the median of a few repetitions. */
   readonly oneRow: number
   readonly eightRows: number
+  /** For the rows of `Capabilities.oneWidth`, where that is not in force; only of `linear`. */
+  readonly atWidth?: number | undefined
   /** Of weights read, for 1 row; only of `linear`. */
   readonly gigabytesPerSecond?: number | undefined
 }
@@ -28,6 +30,7 @@ export interface TimeOptions {
 
 /** Times each op on a typical shape. An op that throws is left out. Throws {@link AbortError}. */
 export async function timeOps(backend: Backend, options: TimeOptions = {}): Promise<OpTime[]> {
+  const { oneWidth } = backend.capabilities
   const { ops, dtypes = backend.capabilities.dtypes, signal } = options
   const times: OpTime[] = []
   for (const subject of timedSubjects(dtypes)) {
@@ -37,8 +40,10 @@ export async function timeOps(backend: Backend, options: TimeOptions = {}): Prom
     try {
       const oneRow = await time(backend, subject, 1, signal)
       const eightRows = await time(backend, subject, 8, signal)
+      const width = op === 'linear' && oneWidth && !oneWidth.inForce ? oneWidth.rows : undefined
+      const atWidth = width === 8 ? eightRows : width && (await time(backend, subject, width, signal))
       const gigabytesPerSecond = bytes === undefined ? undefined : bytes / oneRow / 1000
-      times.push({ op, dtype, shape, oneRow, eightRows, gigabytesPerSecond })
+      times.push({ op, dtype, shape, oneRow, eightRows, atWidth, gigabytesPerSecond })
     } catch (error) {
       if (error instanceof AbortError) throw error
     }

@@ -5,9 +5,10 @@ import { platform } from '#gpujs'
 import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
 import { BackendUnavailableError } from '../errors.ts'
 import { freeMemory } from '../free-memory.ts'
+import { isSoftwareName } from '../software-adapter.ts'
 import { createBackend } from './backend.ts'
 import { createDevice, type Residence } from './device.ts'
-import type { GpuKernel } from './gpu.ts'
+import type { Gpu, GpuKernel } from './gpu.ts'
 import type { GpujsName } from './platform.ts'
 import type { GpujsTensor } from './tensor.ts'
 
@@ -28,6 +29,13 @@ const classModes: Readonly<Record<GpujsName, string>> = { cpu: 'cpu', webasm: 'w
 /** All that headless-gl says of its device, which may well be software. */
 const untold = 'ANGLE'
 
+/** What an adapter of WebGPU says of itself; older ones say less. */
+interface AdapterInfo {
+  readonly vendor?: string
+  readonly architecture?: string
+  readonly isFallbackAdapter?: boolean
+}
+
 /** Rows of a pass, for prompts. A product takes one row after the other in any case. */
 const passRows = 16
 
@@ -42,11 +50,23 @@ function createModule(name: GpujsName): BackendModule<GpujsTensor> {
 async function open(name: GpujsName, { threads }: OpenOptions): Promise<Backend<GpujsTensor>> {
   const { module, mode, version } = await platform.load(name)
   const gpu = new module.GPU({ mode })
+  try {
+    return await openOn(gpu, { name, version, threads })
+  } catch (error) {
+    await gpu.destroy().catch(() => {}) // why it cannot be opened is what counts
+    throw error
+  }
+}
+
+async function openOn(
+  gpu: Gpu,
+  { name, version, threads }: OpenOptions & { name: GpujsName; version: string },
+): Promise<Backend<GpujsTensor>> {
   const device = createDevice(gpu, { mode: classModes[name], residence: residences[name] })
   const kernel = await device.tryOut()
   const adapter = adapterOf(name, kernel)
   const words = ['GPU.js', version, name].filter(Boolean).join(' ')
-  const kind = adapter === undefined || isSoftware(adapter) ? 'software' : 'hardware'
+  const kind = adapter === undefined || adapter.software ? 'software' : 'hardware'
   return createBackend({
     name: `gpujs:${name}`,
     device,
@@ -57,7 +77,7 @@ async function open(name: GpujsName, { threads }: OpenOptions): Promise<Backend<
       threads: 1,
       passRows,
       device: [
-        adapter === undefined ? words : `${words} on ${adapter}`,
+        adapter === undefined ? words : `${words} on ${adapter.words}`,
         ...(threads === undefined || threads === 1 ? [] : [`1 thread (not ${threads}: it has no others)`]),
       ].join(', '),
       kind,
@@ -68,11 +88,12 @@ async function open(name: GpujsName, { threads }: OpenOptions): Promise<Backend<
   })
 }
 
-/** The device in its own words; undefined where it is the processor. */
-function adapterOf(name: GpujsName, { kernel }: GpuKernel): string | undefined {
+/** The device in its own words, and whether it is software; undefined where it is the processor. */
+function adapterOf(name: GpujsName, { kernel }: GpuKernel): { words: string; software: boolean } | undefined {
   if (name === 'webgpu') {
-    const { adapter } = kernel.context as { adapter: { info?: { vendor?: string; architecture?: string } } } // see GpuModule
-    return `${adapter.info?.vendor ?? ''} ${adapter.info?.architecture ?? ''}`.trim()
+    const { info = {} } = (kernel.context as { adapter: { info?: AdapterInfo } }).adapter // see GpuModule
+    const words = `${info.vendor ?? ''} ${info.architecture ?? ''}`.trim()
+    return { words, software: info.isFallbackAdapter === true || isSoftwareName(words) }
   }
   if (name !== 'gl') return undefined
   const gl = kernel.context as WebGLRenderingContext // likewise
@@ -80,11 +101,8 @@ function adapterOf(name: GpujsName, { kernel }: GpuKernel): string | undefined {
     throw new BackendUnavailableError('WebGL of this device has no f32: use gpujs:webgpu or gpujs:webasm')
   }
   const unmasked = gl.getExtension('WEBGL_debug_renderer_info')?.UNMASKED_RENDERER_WEBGL
-  return String(gl.getParameter(unmasked ?? gl.RENDERER))
-}
-
-function isSoftware(adapter: string): boolean {
-  return /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i.test(adapter) || adapter === untold
+  const words = String(gl.getParameter(unmasked ?? gl.RENDERER))
+  return { words, software: words === untold || isSoftwareName(words) }
 }
 
 export const gpujsCpu: BackendModule<GpujsTensor> = createModule('cpu')

@@ -22,7 +22,8 @@ export function select(
 }
 
 function logSumExp(values: Float32Array, start: number, size: number): number {
-  let largest = Number.NEGATIVE_INFINITY
+  // A number: a row of minus infinities is as far below it as can be, and its logarithm is that of 0.
+  let largest = -Number.MAX_VALUE
   for (let i = start; i < start + size; i++) largest = Math.max(largest, values[i]!)
   let total = 0
   for (let i = start; i < start + size; i++) total += Math.exp(values[i]! - largest)

@@ -21,6 +21,8 @@ export interface Eager {
   div(a: TfTensor, b: TfTensor): TfTensor
   square(x: TfTensor): TfTensor
   sqrt(x: TfTensor): TfTensor
+  /** The larger of two values. */
+  maximum(a: TfTensor, b: TfTensor): TfTensor
   exp(x: TfTensor): TfTensor
   log(x: TfTensor): TfTensor
   sigmoid(x: TfTensor): TfTensor
@@ -104,6 +106,7 @@ export function publicEager(tf: Tf, { pairs, ties, blends, shallow, dearProducts
     div: tf.div,
     square: tf.square,
     sqrt: tf.sqrt,
+    maximum: tf.maximum,
     exp: tf.exp,
     log: tf.log,
     sigmoid: tf.sigmoid,
@@ -210,6 +213,7 @@ export function counted(eager: Eager, count: () => void): Eager {
     div: wrap(eager.div),
     square: wrap(eager.square),
     sqrt: wrap(eager.sqrt),
+    maximum: wrap(eager.maximum),
     exp: wrap(eager.exp),
     log: wrap(eager.log),
     sigmoid: wrap(eager.sigmoid),

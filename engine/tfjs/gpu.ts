@@ -2,6 +2,7 @@
 // multiply, and the name of the device.
 
 import { BackendUnavailableError } from '../errors.ts'
+import { isSoftwareName } from '../software-adapter.ts'
 import { noQuirks, type Quirks } from './eager.ts'
 import type { Tf } from './tf.ts'
 
@@ -55,7 +56,7 @@ export function quirksOf(tf: Tf, name: GpuName, products: Products | undefined):
     }
     return { ...noQuirks, blends: true, shallow: true, dearProducts: true }
   }
-  const singly = (products ?? (isSoftware(adapterOf(tf, name)) ? 'single' : 'tiled')) === 'single'
+  const singly = (products ?? (isSoftwareName(adapterOf(tf, name)) ? 'single' : 'tiled')) === 'single'
   return {
     ...noQuirks,
     ties: true,
@@ -77,10 +78,6 @@ export function adapterOf(tf: Tf, name: GpuName): string {
   const { gl } = gpgpu
   const unmasked = gl.getExtension('WEBGL_debug_renderer_info')?.UNMASKED_RENDERER_WEBGL
   return String(gl.getParameter(unmasked ?? gl.RENDERER))
-}
-
-export function isSoftware(adapter: string): boolean {
-  return /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i.test(adapter)
 }
 
 /** Bytes that a tensor may have. */

@@ -2,16 +2,17 @@
 // `tfjs:webgpu`, `tfjs:webgl` and `tfjs:cpu`. Its packages are optional, and loaded when a backend is opened.
 
 import { platform } from '#tfjs'
-import type { Backend, BackendModule, OpenOptions } from '../backend.ts'
+import type { Backend, BackendModule, Capabilities, OpenOptions } from '../backend.ts'
 import { BackendUnavailableError } from '../errors.ts'
 import { freeMemory } from '../free-memory.ts'
+import { isSoftwareName } from '../software-adapter.ts'
 import { createBackend } from './backend.ts'
 import { createDevice, type Device, type RowLimits } from './device.ts'
 import { counted, noQuirks, publicEager } from './eager.ts'
-import { adapterOf, isGpu, isSoftware, largestTensor, type Products, quirksOf, setFlags } from './gpu.ts'
+import { adapterOf, isGpu, largestTensor, type Products, quirksOf, setFlags } from './gpu.ts'
 import type { TfjsTensor } from './handle.ts'
 import { asNodeBackend, type Loaded, type TfjsName } from './load.ts'
-import { findLimits, fitLimits, mostRows, type Use } from './probe.ts'
+import { findLimits, fitLimits, mostRows, type Use, widths } from './probe.ts'
 import { tensorflowEager } from './tensorflow.ts'
 import type { Tf } from './tf.ts'
 
@@ -71,6 +72,7 @@ async function open(
     capabilities: {
       rowInvariant,
       invariance: invarianceOf(device, rowInvariant),
+      oneWidth: rowInvariant ? oneWidthOf(device) : undefined,
       dtypes: ['f32'],
       threads: running,
       // Whole products, all full.
@@ -144,6 +146,12 @@ function invarianceOf({ limits: { min, max, kernel } }: Device, found: boolean):
     : `products of ${min} to ${max} rows${of} give equal bits`
 }
 
+/** Where a row alone is padded, and not to one width, neither can be compared with a kernel of one row. */
+function oneWidthOf({ limits: { min, max } }: Device): Capabilities['oneWidth'] {
+  if (min === max) return { rows: min, inForce: true }
+  return min === 1 ? { rows: widths[0], inForce: false } : undefined
+}
+
 function describe(
   name: TfjsName,
   { tf, failures }: Loaded,
@@ -154,7 +162,7 @@ function describe(
     const adapter = isGpu(name) ? adapterOf(tf, name) : ''
     return {
       device: `TensorFlow.js ${tf.version_core ?? ''}, ${name}${adapter && ` on ${adapter}`}${rows}`,
-      kind: isGpu(name) && !isSoftware(adapter) ? 'hardware' : 'software',
+      kind: isGpu(name) && !isSoftwareName(adapter) ? 'hardware' : 'software',
     }
   }
   const { binding, isGPUPackage, isUsingGpuDevice } = asNodeBackend(tf.backend())

@@ -20,7 +20,7 @@ const ranges = [
 ] as const
 
 /** Where no range holds, all products have one number of rows, so that only a row's place among them could matter. */
-const widths = [8, 6, 4, 1] as const
+export const widths = [8, 6, 4, 1] as const
 
 /** `[out, in]` of weights, on both sides of the blocks of common libraries. */
 const weights = [

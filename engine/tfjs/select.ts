@@ -1,4 +1,4 @@
-// Greedy choice. The winners are one operation; their scores take nine more, which run only if somebody reads them: a draft
+// Greedy choice. The winners are one operation; their scores take ten more, which run only if somebody reads them: a draft
 // of fixed length does not.
 
 import type { Selection } from '../backend.ts'
@@ -10,6 +10,9 @@ import type { TfTensor } from './tf.ts'
 
 /** Beside any difference from the highest logit its exponential is 0. */
 const nothing = -1e4
+
+/** The lowest f32 that is a number. */
+const lowest = (2 ** -23 - 2) * 2 ** 127
 
 /** Per row the id of the largest `logit + noise`, and later its logit and `log(sum(exp(logits)))`. */
 export function select(
@@ -49,12 +52,15 @@ function logitsAt(device: Device, logits: TfTensor, winners: TfTensor): TfTensor
 function scoresOf(device: Device, logits: TfTensor, chosen?: TfTensor): TfTensor {
   const { eager } = device
   const highest = eager.max(logits)
-  const shifted = eager.sub(logits, highest)
+  // The distance of minus infinity from itself would be no number, in a row that has nothing else.
+  const number = device.constant(`number ${lowest}`, () => device.numbers([lowest], []))
+  const from = eager.maximum(highest, number)
+  const shifted = eager.sub(logits, from)
   const exponentials = wide(device, shifted, nothing, eager.exp)
   const total = eager.sum(exponentials)
   const logarithm = wide(device, total, 1, eager.log)
   const sum = eager.add(logarithm, highest)
   const scores = eager.concat([chosen ?? highest, sum], 1)
-  free(highest, shifted, exponentials, total, logarithm, sum)
+  free(highest, from, shifted, exponentials, total, logarithm, sum)
   return scores
 }

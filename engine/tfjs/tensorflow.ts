@@ -87,6 +87,7 @@ export function tensorflowEager(tf: Tf, backend: NodeBackend): TensorflowEager {
     div: binary('RealDiv'),
     square: unary('Square'),
     sqrt: unary('Sqrt'),
+    maximum: binary('Maximum'),
     exp: unary('Exp'),
     log: unary('Log'),
     sigmoid: unary('Sigmoid'),

@@ -19,6 +19,7 @@ export interface Tf {
   div(a: TfTensor, b: TfTensor): TfTensor
   square(x: TfTensor): TfTensor
   sqrt(x: TfTensor): TfTensor
+  maximum(a: TfTensor, b: TfTensor): TfTensor
   exp(x: TfTensor): TfTensor
   log(x: TfTensor): TfTensor
   sigmoid(x: TfTensor): TfTensor

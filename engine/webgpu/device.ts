@@ -1,6 +1,7 @@
 // A device of WebGPU with all that its adapter allows, and what goes wrong on it: each mistake is kept until a read is told.
 
 import { BackendUnavailableError, DeviceLostError, type DrafthorseError } from '../errors.ts'
+import { isSoftwareName } from '../software-adapter.ts'
 import { crashOf, createDeviceMemory, type DeviceMemory } from './memory.ts'
 
 export interface Gpu extends Omit<DeviceMemory, 'expectEnough'> {
@@ -87,11 +88,6 @@ function nameOf({ vendor, architecture, device, description }: GPUAdapterInfo): 
   return (
     [vendor, architecture, description || device].filter((word) => word !== '').join(' ') || 'an adapter without a name'
   )
-}
-
-/** Names of what computes on the CPU. */
-export function isSoftwareName(name: string): boolean {
-  return /swiftshader|llvmpipe|lavapipe|softpipe|basic render|warp/i.test(name)
 }
 
 function isSoftware(info: GPUAdapterInfo): boolean {

@@ -1,7 +1,7 @@
 // Finds out whether a row's product has the same bits by every kernel, for whatever number of rows: the text is the same, but
 // what a driver's compiler makes of it need not be. Other ops have one kernel for all passes.
 
-import type { Backend } from '../backend.ts'
+import type { Backend, Capabilities } from '../backend.ts'
 import { byteSize } from '../dtype.ts'
 import { agree, numbers, type Part, trialParts, trialRows } from '../row-trials.ts'
 import { weightTypes } from './weights.ts'
@@ -18,10 +18,7 @@ const shapes = [
 /** f32 rows that do not come in fours have a kernel of their own. */
 const oddShape = [5, 33] as const
 
-export interface Found {
-  readonly rowInvariant: boolean
-  readonly invariance: string
-}
+export type Found = Pick<Capabilities, 'rowInvariant' | 'invariance' | 'oneWidth'>
 
 /** By the name of the device: a driver does not change while a process runs. */
 const known = new Map<string, { tiles: readonly number[] } & Found>()
@@ -37,9 +34,9 @@ export async function findTiles(
     found = await search(backend, use)
     known.set(device, found)
   }
-  const { tiles, rowInvariant, invariance } = found
+  const { tiles, ...rest } = found
   use(tiles)
-  return { rowInvariant, invariance }
+  return rest
 }
 
 async function search(
@@ -55,7 +52,8 @@ async function search(
       const invariance = differing
         ? `products run at one width of ${widths} rows, since ${differing}`
         : `products by kernels of ${widths} rows give equal bits`
-      return { tiles, rowInvariant: true, invariance }
+      const oneWidth = { rows: tiles.at(-1)!, inForce: differing !== undefined }
+      return { tiles, rowInvariant: true, invariance, oneWidth }
     }
     differing ??= wrong
   }

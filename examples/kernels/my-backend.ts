@@ -282,7 +282,7 @@ kernels.select = ({ ids, scores }, logits, { noise }) => {
   for (let row = 0; row < ids.data.length; row++) {
     const own = logits.data.subarray(row * size, (row + 1) * size)
     const noisy = (id: number): number => Math.fround(own[id]! + (noise?.data[row * size + id] ?? 0))
-    let [best, largest, total] = [0, Number.NEGATIVE_INFINITY, 0]
+    let [best, largest, total] = [0, -Number.MAX_VALUE, 0]
     for (let id = 0; id < size; id++) {
       if (noisy(id) > noisy(best)) best = id
       largest = Math.max(largest, own[id]!)

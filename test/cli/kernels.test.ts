@@ -120,6 +120,64 @@ export default withOps(reference, {
     assert.equal((await run('--backend', path, '--op', 'rmsNorm', '--limit', 'rmsNorm=1e-6')).code, 0)
   })
 
+  describe('of one width for products', () => {
+    /** The reference backend with these capabilities besides. */
+    const having = (more: object): Promise<string> =>
+      module(
+        'width.mjs',
+        `${imports}
+export default {
+  name: 'width',
+  async open(options) {
+    const backend = await reference.open(options)
+    return { ...backend, capabilities: { ...backend.capabilities, dtypes: ['f32'], ...${JSON.stringify(more)} } }
+  },
+}`,
+      )
+
+    for (const rows of [8, 3]) {
+      it(`prints what ${rows} rows cost beside one, where one has a kernel of its own`, async () => {
+        const path = await having({ invariance: 'all alike', oneWidth: { rows, inForce: false } })
+        const { stdout } = await run('--backend', path, '--op', 'linear')
+        const line = new RegExp(
+          `\\none width of ${rows} rows for f32 products would cost ([\\d.]+) times one row: [\\d.]+ us instead of [\\d.]+\\n`,
+        )
+        assert.match(stdout, line)
+        const json = await run('--backend', path, '--op', 'linear', '--json')
+        const { oneWidth, ops } = JSON.parse(json.stdout)
+        const [{ oneRow, atWidth, dtype }, ...others] = oneWidth.costs
+        assert.deepEqual({ ...oneWidth, costs: others }, { rows, inForce: false, costs: [], unit: 'microseconds' })
+        assert.equal(dtype, 'f32')
+        const { speed } = ops.find((op: { op: string; dtype?: string }) => op.op === 'linear' && op.dtype === 'f32')
+        assert.equal(oneRow, speed.oneRow)
+        if (rows === 8) assert.equal(atWidth, speed.eightRows)
+        else assert.ok(atWidth > 0)
+      })
+    }
+
+    it('prints no figure where it is in force, but that it is', async () => {
+      const path = await having({ invariance: 'found it', oneWidth: { rows: 6, inForce: true } })
+      const { stdout } = await run('--backend', path, '--op', 'linear')
+      assert.match(
+        stdout,
+        /\none width of 6 rows is in force: 1 row takes as long, and there is nothing to compare it with\n/,
+      )
+      assert.doesNotMatch(stdout, /would cost/)
+      const json = await run('--backend', path, '--op', 'linear', '--json')
+      const expected = { rows: 6, inForce: true, costs: [], unit: 'microseconds' }
+      assert.deepEqual(JSON.parse(json.stdout).oneWidth, expected)
+    })
+
+    it('prints nothing where the backend says nothing of it', async () => {
+      const path = await having({ invariance: 'all alike' })
+      const { stdout } = await run('--backend', path, '--op', 'linear')
+      assert.match(stdout, /\nfound when it was opened: all alike\n/)
+      assert.doesNotMatch(stdout, /one width/)
+      const json = await run('--backend', path, '--op', 'linear', '--json')
+      assert.equal('oneWidth' in JSON.parse(json.stdout), false)
+    })
+  })
+
   it('takes a module that exports "backend" instead of a default', async () => {
     const path = await module('named.mjs', `${imports}export const backend = withOps(reference, {})`)
     const { code } = await run('--backend', path, '--op', 'copyKV')

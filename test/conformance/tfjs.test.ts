@@ -56,6 +56,13 @@ for (const [name, { tokens, watched }] of Object.entries(names)) {
       assert.equal(backend.capabilities.rowInvariant, true)
     })
 
+    it('gives as a number the width that its words name', () => {
+      const { invariance = '', oneWidth } = backend.capabilities
+      const [, named] = /at one width of (\d+) rows/.exec(invariance) ?? []
+      if (named) assert.deepEqual(oneWidth, { rows: Number(named), inForce: true })
+      else assert.equal(oneWidth?.inForce ?? false, false)
+    })
+
     it('gives the logits and greedy ids of all checkpoints with all skip sets', async () => {
       golden(await matchGolden(backend, nodeFiles))
     })

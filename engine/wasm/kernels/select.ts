@@ -65,7 +65,8 @@ export function selectInRows(c: Select, thread: u32, threads: u32): void {
     }
     store<u32>(c.ids + row * 4, best.id)
     store<f32>(c.scores + row * 8, load<f32>(c.logits + (row * c.size + best.id) * 4))
-    store<f32>(c.scores + row * 8, <f32>(largest + log(total)), 4)
+    // Minus infinity where nothing else is there: its distance from itself would be no number.
+    store<f32>(c.scores + row * 8, largest == -Infinity ? largest : <f32>(largest + log(total)), 4)
   }
 }
 

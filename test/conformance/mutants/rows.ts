@@ -234,6 +234,18 @@ export const rowMutants: readonly Mutant[] = [
       },
     }),
   },
+  {
+    op: 'select',
+    mistake: 'takes minus infinity from itself where a row has nothing else',
+    caughtBy: 'accuracy',
+    mutate: (ops) => ({
+      select(out: Selection<I32Tensor | F32Tensor>, logits: F32Tensor, options: { noise?: F32Tensor | undefined }) {
+        ops.select(out, logits, options)
+        const sums = out.scores.data
+        for (const [i, sum] of sums.entries()) if (i % 2 === 1 && sum === Number.NEGATIVE_INFINITY) sums[i] = sum - sum
+      },
+    }),
+  },
 ]
 
 const word = new Float32Array(1)
