@@ -2,13 +2,13 @@
 // it is speculate.ts's.
 
 import { generate } from '../decode/generate.ts'
+import { type PassCost, passCosts } from '../decode/pass-cost.ts'
 import { type Spread, spread } from '../decode/timing.ts'
 import { elementCount } from '../engine/dtype.ts'
 import { createTurn, type Turn } from '../engine/turn.ts'
 import type { LlamaConfig } from '../model/config.ts'
 import type { Model } from '../model/load-model.ts'
 import { tensorShapes } from '../model/weights.ts'
-import { type PassCost, passCosts } from './pass-cost.ts'
 
 export interface DecodeBenchOptions {
   readonly prompts: readonly string[]

@@ -1,8 +1,8 @@
 // A draft that means no good: right for a while, then anything but. Whoever verifies it must not notice.
 
 import type { SingleDraft } from '../decode/draft/draft.ts'
+import { seeded } from '../decode/seeded.ts'
 import { advance } from '../model/cache.ts'
-import { seeded } from './seeded.ts'
 
 export interface HostileOptions {
   /** What plain decoding gives after the prompt. */

@@ -2,10 +2,10 @@
 
 import type { GenerateOptions } from '../decode/options.ts'
 import type { SamplingOptions } from '../decode/sampler.ts'
+import { seeded } from '../decode/seeded.ts'
 import type { Model } from '../model/load-model.ts'
 import type { SkipSet } from '../model/skip.ts'
 import { hostileDraft } from './hostile-draft.ts'
-import { seeded } from './seeded.ts'
 
 /** What a way to draft may look at. */
 export interface DraftingCase {

@@ -5,6 +5,7 @@ import { generateBatch } from '../decode/batch.ts'
 import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
 import type { GenerateOptions } from '../decode/options.ts'
+import { seeded } from '../decode/seeded.ts'
 import type { Backend } from '../engine/backend.ts'
 import type { WeightDType } from '../engine/dtype.ts'
 import { ArgumentError, DrafthorseError } from '../engine/errors.ts'
@@ -12,7 +13,6 @@ import { createTurn, type Turn } from '../engine/turn.ts'
 import { loadModel, type Model } from '../model/load-model.ts'
 import { draftLengths, drafts, promptIds, prompts, samplings, stopStrings } from './identity-matrix.ts'
 import { type Difference, firstDifference, type IdentityCase, type IdentityReport, tally } from './identity-report.ts'
-import { seeded } from './seeded.ts'
 
 export interface IdentityOptions {
   /** Open ones; one with other threads is another. */

@@ -1,7 +1,7 @@
 // How far a median can be trusted: what it might have been, had other prompts been drawn.
 
+import { seeded } from '../decode/seeded.ts'
 import { spread } from '../decode/timing.ts'
-import { seeded } from './seeded.ts'
 
 /** A median, and between which figures it lies with the probability asked for. */
 export interface Interval {

@@ -1,8 +1,8 @@
 // What a pass through all layers of a model costs, from passes through a few: its layers are alike, so that the cost is a
 // line, T(m, L) = rest + L * layer, whose rest is the embedding, the head and what a pass costs by itself.
 
+import type { PassCost } from '../decode/pass-cost.ts'
 import type { Spread } from '../decode/timing.ts'
-import type { PassCost } from './pass-cost.ts'
 
 /** Milliseconds of a pass by its layers. */
 export interface LayerLine {

@@ -1,11 +1,11 @@
 // Does drafting for oneself pay here? From what passes cost on this machine, the speed-up by how much a draft skips and how
 // often it is right (Leviathan et al. 2023, theorem 3.8, with measured costs in place of constant ones).
 
+import { type PassCost, type PassCostOptions, passCosts } from '../decode/pass-cost.ts'
 import { ArgumentError } from '../engine/errors.ts'
 import type { Llama } from '../model/llama.ts'
 import type { SkipSet } from '../model/skip.ts'
 import { costAt, type ExtrapolatedPass, extrapolate, fitLayers, type LayerFit, layerCounts } from './layer-fit.ts'
-import { type PassCost, type PassCostOptions, passCosts } from './pass-cost.ts'
 
 export interface PayoffOptions extends Omit<PassCostOptions, 'passes'> {
   /** Shares of the layers that drafts leave out, 0 to 1. */

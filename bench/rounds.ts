@@ -6,7 +6,7 @@ import type { GenerationResult } from '../decode/events.ts'
 import { generate } from '../decode/generate.ts'
 import type { GenerateOptions } from '../decode/options.ts'
 import type { Model } from '../model/load-model.ts'
-import type { RoundOutcome } from './attainable.ts'
+import type { RoundOutcome } from '../search/attainable.ts'
 
 export interface Traced {
   readonly result: GenerationResult

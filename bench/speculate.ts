@@ -1,14 +1,20 @@
 // Plain decoding beside every draft and draft length: the same prompts, in turns, the tokens compared each time; and what the
 // costs of passes allow at most.
 
+import { type PassCost, passCosts } from '../decode/pass-cost.ts'
 import { interleave, type Side, type Spread, spread } from '../decode/timing.ts'
 import { createTurn, type Turn } from '../engine/turn.ts'
 import type { Model } from '../model/load-model.ts'
 import { noSkip, planSkip, type SkipSet } from '../model/skip.ts'
-import { predictedSpeedup, type RoundCosts, type RoundOutcome, speedupByLength, survivals } from './attainable.ts'
+import {
+  predictedSpeedup,
+  type RoundCosts,
+  type RoundOutcome,
+  speedupByLength,
+  survivals,
+} from '../search/attainable.ts'
 import { firstDifference } from './identity-report.ts'
 import { type Interval, medianInterval } from './interval.ts'
-import { type PassCost, passCosts } from './pass-cost.ts'
 import { type Traced, traced } from './rounds.ts'
 import { plainWay, type Saving, type Way, wayOf } from './speculate-ways.ts'
 

@@ -1,7 +1,7 @@
 // What the reports of all benchmarks share: where they ran, figures with their spread, and the table of passes.
 
 import { cpus } from 'node:os'
-import type { PassCost } from '../../bench/pass-cost.ts'
+import type { PassCost } from '../../decode/pass-cost.ts'
 import type { Spread } from '../../decode/timing.ts'
 import type { Backend, Capabilities } from '../../engine/backend.ts'
 import type { WeightsSummary } from '../../model/weights.ts'

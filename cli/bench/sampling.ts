@@ -1,8 +1,8 @@
 // `drafthorse bench sampling`: what it takes to draw a token, beside what a pass takes.
 
 import { Command } from 'commander'
-import { type PassCost, passCosts } from '../../bench/pass-cost.ts'
 import { benchSampling, type SamplingBench } from '../../bench/sampling.ts'
+import { type PassCost, passCosts } from '../../decode/pass-cost.ts'
 import { defaultBackend } from '../../engine/open.ts'
 import { createTurn } from '../../engine/turn.ts'
 import type { Model } from '../../model/load-model.ts'

@@ -1,7 +1,6 @@
 // What follows from rounds and costs, the texts of tables, and the comparison itself. What is timed is nobody's to assert.
 import assert from 'node:assert/strict'
 import { articlesOf, parseCsv } from '../../bench/articles.ts'
-import { predictedSpeedup, roundCost, speedupByLength, survivals } from '../../bench/attainable.ts'
 import { medianInterval } from '../../bench/interval.ts'
 import { mergedPrior, skipFileWith } from '../../bench/save-costs.ts'
 import { type Attainable, benchSpeculate, type SpeculateOptions } from '../../bench/speculate.ts'
@@ -12,6 +11,7 @@ import { reference } from '../../engine/reference/index.ts'
 import { withOps } from '../../engine/with-ops.ts'
 import { type LoadOptions, loadModel, type Model } from '../../model/load-model.ts'
 import { parseSkipEntry } from '../../model/skip-file.ts'
+import { predictedSpeedup, roundCost, speedupByLength, survivals } from '../../search/attainable.ts'
 import { folderOf } from '../checkpoints.ts'
 
 const costs = { draft: 0.25, verify: [1, 1.2, 1.4, 1.8], prefixShare: 0.1 }

@@ -1,6 +1,6 @@
 // Choices that look like chance and are the same for the same seed.
 
-import { noiseAt } from '../decode/random.ts'
+import { noiseAt } from './random.ts'
 
 export interface Seeded {
   /** A whole number from 0 up to, not including, `count`. */

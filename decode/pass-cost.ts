@@ -1,12 +1,12 @@
 // What a pass costs by its number of rows, T(m), and by the sublayers that it leaves out: the two figures on which the
 // gain of drafting for oneself rests.
 
-import { interleave, type Spread, spread } from '../decode/timing.ts'
 import type { Tensor } from '../engine/backend.ts'
 import type { Turn } from '../engine/turn.ts'
 import { advance, createSequence } from '../model/cache.ts'
 import type { Llama, Rows } from '../model/llama.ts'
 import { noSkip, planSkip, type SkipSet } from '../model/skip.ts'
+import { interleave, type Spread, spread } from './timing.ts'
 
 /** A kind of pass: over so many rows, with these sublayers left out. */
 export interface PassKind {

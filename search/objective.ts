@@ -1,0 +1,37 @@
+// What a search asks of a skip set: the speed-up that drafting with it is expected to bring, over plain decoding.
+
+import type { Point } from './space.ts'
+
+/** What is known of a point. */
+export interface Evaluation {
+  /** Tokens per second of decoding over those of plain decoding, at the best draft length; 1 where that is 0. What is sought. */
+  readonly speedup: number
+  /** The best draft length; 0 where plain decoding is fastest. */
+  readonly draftLength: number
+  /** `survival[k - 1]`: the share of rounds of which k drafted tokens are accepted, had there been as many. */
+  readonly survival: readonly number[]
+  /** One draft pass of one row over a plain pass. */
+  readonly draft: number
+}
+
+/** The same point has the same evaluation, always. */
+export interface Objective {
+  /** Sublayers of a point. */
+  readonly sublayers: number
+  /** Of everything that an evaluation depends on: journals of other objectives are refused. */
+  readonly id: string
+  /** What each sublayer costs, over a plain pass, `[sublayers]`. */
+  readonly costs: readonly number[]
+  /** One for each point, in their order. Throws `AbortError` when the signal says so. */
+  evaluate(points: readonly Point[], signal?: AbortSignal): Promise<readonly Evaluation[]>
+  /** What strategies that look inside the model ask; undefined where there is no model to look into. */
+  readonly inside?: Inside
+}
+
+/** The residual stream of the model over sample tokens, for strategies that compare hidden states. */
+export interface Inside {
+  /** Hidden states of each sample before each sublayer and after the last: `states[sublayer][sample]`, `[hiddenSize]`. */
+  states(): Promise<readonly (readonly Float32Array[])[]>
+  /** A sublayer on other hidden states of the samples, `[samples]` for each variant; everything before a sample is the full model's. */
+  run(sublayer: number, variants: readonly (readonly Float32Array[])[]): Promise<readonly (readonly Float32Array[])[]>
+}
