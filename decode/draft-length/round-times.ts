@@ -125,8 +125,8 @@ export function roundTimes(prior: DraftCosts | undefined): RoundTimes {
       }
       const curve = curveOf(timed)
       const typical = curve.ratio(timed.length)
-      const ms = round.ms > 2 * typical * plainMs ? typical * plainMs : round.ms
-      return { ms: curve.measured >= manyRounds ? ms : Math.min(ms, onePass), typical }
+      if (curve.measured < manyRounds) return { ms: Math.min(round.ms, onePass), typical }
+      return { ms: round.ms > 2 * typical * plainMs ? typical * plainMs : round.ms, typical }
     },
     record(round) {
       const times = plainOf(round.lanes.length)

@@ -14,8 +14,8 @@ import { drop, newValue } from './value.ts'
 /** Positions whose rotations are made at once and kept: with heads of 64 they take 1 MB. */
 const blockPositions = 64
 
-/** Blocks that are kept. */
-const keptBlocks = 4
+/** Blocks that are kept: as many as the texts of a batch are likely to be in at once. */
+const keptBlocks = 12
 
 /** `cos` and `sin` `[positions, half]`. */
 export function rope(

@@ -53,7 +53,7 @@ describe('drafthorse bench', () => {
   it('decode counts the operations of a pass on a backend that is made of such', async function () {
     const reason = await missing('tfjs:wasm')
     skipUnless(this, !reason, `${reason}`)
-    const decode = ['bench', 'decode', '--backend', 'tfjs:wasm', '--dtype', 'f32']
+    const decode = ['bench', 'decode', '--model', stories260K, '--backend', 'tfjs:wasm', '--dtype', 'f32']
     const args = [...decode, '--limit', '1', '--max-new-tokens', '2', '--prompt-tokens', '4']
     const { code, stdout } = await run([...args, '--json'], { cwd: peers })
     assert.equal(code, 0)

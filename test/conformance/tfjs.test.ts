@@ -12,9 +12,9 @@ import { skipUnless, skipUnlessPossible } from '../skip.ts'
 
 /** Backends that run in this process, and over how many tokens: plain beside speculative text, and memory. */
 const names = {
-  'tfjs:tensorflow': { tokens: 2048, watched: 140 },
+  'tfjs:tensorflow': { tokens: 512, watched: 140 },
   'tfjs:wasm': { tokens: 200, watched: 140 },
-  'tfjs:cpu': { tokens: 200, watched: 8 },
+  'tfjs:cpu': { tokens: 60, watched: 8 },
 }
 
 for (const [name, { tokens, watched }] of Object.entries(names)) {
