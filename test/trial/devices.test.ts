@@ -92,7 +92,9 @@ for (const place of places) {
       skipUnless(this, !reason, `${reason}`)
       remote = await start(place)
     })
-    after(() => remote?.end())
+    after(async () => {
+      if (remote) console.log(`      it took ${(await remote.end()).toFixed(0)} s`)
+    })
 
     it('promises row invariance, and says that software computes', async () => {
       const { rowInvariant, kind, device } = await remote!.opened

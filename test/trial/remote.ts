@@ -13,11 +13,11 @@ export type Done = Extract<TrialEvent, { kind: 'done' }>
 
 export interface Remote {
   readonly opened: Promise<Capabilities>
-  /** Resolves when it is over, however it ended. */
-  readonly ended: Promise<void>
+  /** Resolves when it is over, however it ended, with the seconds that it took. */
+  readonly ended: Promise<number>
   /** Rejects with the reason where no outcome can come any more. */
   outcome(name: string): Promise<Done>
-  end(): Promise<void>
+  end(): Promise<number>
 }
 
 interface Deferred<T> {
@@ -41,7 +41,8 @@ export function startRemote(
   { names, patience = 300_000 }: { names: readonly string[]; patience?: number },
 ): Remote {
   const opened = deferred<Capabilities>()
-  const ended = deferred<void>()
+  const ended = deferred<number>()
+  const started = performance.now()
   const outcomes = new Map(names.map((name) => [name, deferred<Done>()]))
   const all = [opened, ...outcomes.values()]
   // Tests that wait for one hear of it; where they were filtered out, nobody has to.
@@ -85,7 +86,7 @@ export function startRemote(
   async function stop(): Promise<void> {
     const close = await launched.catch(() => undefined)
     await close?.()
-    ended.resolve()
+    ended.resolve((performance.now() - started) / 1000)
   }
 
   return {

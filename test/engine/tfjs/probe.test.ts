@@ -36,7 +36,7 @@ describe('the probe on TensorFlow, in a process of its own', function () {
     it(`finds with ${kernels} how rows are independent, and they are`, async () => {
       const program = fileURLToPath(new URL('prove.ts', import.meta.url))
       const env = { ...process.env, [variable]: value }
-      const { stdout } = await execute(process.execPath, ['--import', 'tsx', program, '200'], { env })
+      const { stdout } = await execute(process.execPath, ['--import', 'tsx', program, '40'], { env })
       const { rowInvariant, cases, failures }: Proof = JSON.parse(stdout)
       assert.deepEqual(failures, [])
       assert.ok(cases > 50)
