@@ -22,14 +22,14 @@ interface Place {
 const places: readonly Place[] = [
   onDawn('webgpu in brief'),
   onDawn('webgpu tiled'),
-  onDawn('tfjs:webgpu'),
   onDawn('tfjs:webgpu tiled'),
   inChromium('webgpu'),
   inChromium('tfjs:webgl'),
-  inChromium('tfjs:webgpu in brief'),
+  inChromium('tfjs:webgpu'),
   inChromium('tfjs:wasm'),
   inChromium('tfjs:cpu'),
-  onDawn('gpujs:webgpu'),
+  onDawn('gpujs:webgpu in brief'),
+  inChromium('gpujs:webgpu'),
   inChromium('gpujs:gl'),
 ]
 
