@@ -52,6 +52,22 @@ describe('a recording', () => {
     await model.dispose()
   })
 
+  it('takes no memory that the system has not', async () => {
+    const model = await open()
+    const { availableMemory } = process
+    try {
+      process.availableMemory = () => 2 ** 16
+      await assert.rejects(record(model, { prompts, maxNewTokens }), {
+        code: 'ERR_OUT_OF_MEMORY',
+        message: /65536 left/,
+      })
+    } finally {
+      process.availableMemory = availableMemory
+    }
+    assertNothingHeld(model)
+    await model.dispose()
+  })
+
   it('differs from teacher forcing, which gives the draft another cache', async () => {
     const model = await open('wasm')
     const recording = await record(model, { prompts, maxNewTokens })
