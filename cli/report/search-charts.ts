@@ -11,7 +11,7 @@ const speedup = 'speed-up over plain decoding'
 
 export function soFarChart({ strategies }: SearchFigures): Chart {
   const last = Math.max(1, ...strategies.map(({ soFar }) => soFar.length))
-  const shown = rangeOf(startOf(strategies), Math.max(...strategies.map(({ soFar }) => soFar.at(-1)!.high)))
+  const shown = soFarRange(strategies)
   return {
     id: 'best-so-far',
     label: 'Best speed-up so far by evaluation, a line for each strategy; the table below has the figures',
@@ -41,12 +41,12 @@ export function soFarChart({ strategies }: SearchFigures): Chart {
 }
 
 /**
- * Where the axis of speed-ups begins: where the slowest was after a tenth of its evaluations, since what comes
- * before, the same for all, would leave no room for what tells them apart.
+ * The speed-ups shown: from where the slowest was after a tenth of its evaluations, since what comes before, the same for all,
+ * would leave no room for what tells them apart.
  */
-function startOf(strategies: readonly StrategyFigures[]): number {
+export function soFarRange(strategies: readonly StrategyFigures[]): { min: number; max: number } {
   const early = strategies.map(({ soFar }) => soFar[Math.floor((soFar.length - 1) / 10)]!.low)
-  return Math.min(...early)
+  return rangeOf(Math.min(...early), Math.max(...strategies.map(({ soFar }) => soFar.at(-1)!.high)))
 }
 
 /** What an axis shows of values from `low` to `high`: rounded away from both, and never nothing. */

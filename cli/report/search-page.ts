@@ -49,7 +49,7 @@ function strategiesPart(figures: SearchFigures, place: Place): Html {
 <p class="faint">Expected speed-up of the best set that a strategy knew after so many evaluations; where it ran with several seeds, the median and, as a band, the quartiles. A search that ended keeps its best. The axis may begin where the strategies were after a tenth of their evaluations.</p>
 ${place('best-so-far')}
 ${htmlTable(strategyTable(figures))}
-<p class="faint">${strategyNotes}</p>
+<p class="faint">${strategyNotes.join(' ')}</p>
 ${foldedTable(soFarTable(figures), 'Figures of the chart: every evaluation that changed something')}
 </section>`
 }

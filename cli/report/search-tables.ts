@@ -88,9 +88,10 @@ export function strategyTable({ strategies }: SearchFigures): Table {
 }
 
 /** What the columns of {@link strategyTable} mean. */
-export const strategyNotes: string =
-  `Speed-up over plain decoding: the median (quartiles) of what each seed found, and the best of all. ` +
-  `"to ${100 * nearShare} %": evaluations after which a search had that share of the best speed-up that it found.`
+export const strategyNotes: readonly string[] = [
+  'Speed-up: over plain decoding, the median (quartiles) of what each seed found; best: of all seeds.',
+  `To ${100 * nearShare} %: evaluations after which a search had that share of the best speed-up that it found.`,
+]
 
 const setColumns = [
   right('speed-up'),

@@ -4,6 +4,7 @@ import type { BarStyle } from '../histogram.ts'
 import { plot } from '../plot.ts'
 import { formatTable } from '../table.ts'
 import { printable } from '../terminal.ts'
+import { soFarRange } from './search-charts.ts'
 import { fastest, type SearchFigures, type StrategyFigures } from './search-figures.ts'
 import { conditions, confirmedTable, strategyNotes, strategyTable, type Table, verdict } from './search-tables.ts'
 
@@ -23,7 +24,7 @@ export function searchText(figures: SearchFigures, style: BarStyle): string {
     verdict(shown).join('\n'),
   ]
   if (figures.sets.length > 0) {
-    parts.push(`${table(strategyTable(shown))}\n${strategyNotes}`)
+    parts.push(`${table(strategyTable(shown))}\n\n${strategyNotes.join('\n')}`)
     if (fastest(figures)) parts.push(curves(shown, style))
     parts.push(skipMap(shown, style))
   }
@@ -59,7 +60,7 @@ function curves({ strategies }: SearchFigures, { columns }: BarStyle): string {
     '',
     plot(
       drawn.map(({ mark, strategy }) => ({ mark, values: values(strategy) })),
-      { base: 1, height: 10, under },
+      { base: Math.max(1, soFarRange(strategies).min), height: 10, under },
     ),
   ].join('\n')
 }
@@ -78,17 +79,17 @@ function skipMap(figures: SearchFigures, { columns, blocks }: BarStyle): string 
     ...(fastest(figures) ? [{ name: 'fastest tenth', cell: (i: number) => tenth(bestTenth.shares[i]!) }] : []),
   ]
   const names = Math.max(...sources.map(({ name }) => name.length))
-  const room = Math.max(10, columns - 1 - names - ' attention '.length)
+  // Whole tens, so that each part begins with a number; a full line would wrap on some terminals.
+  const room = 10 * Math.max(1, Math.floor((columns - 1 - names - ' attention '.length) / 10))
   const parts: string[] = []
   for (let from = 0; from < layers; from += room) {
     const to = Math.min(layers, from + room)
-    const ruler = Array.from({ length: to - from }, (_, i) => ((from + i) % 10 === 0 ? `${from + i}`.padEnd(10) : ''))
+    const ruler = Array.from({ length: Math.ceil((to - from) / 10) }, (_, i) => `${from + 10 * i}`.padEnd(10))
     const line = (name: string, kind: string, cells: string): string =>
       `${name.padEnd(names)} ${kind.padEnd('attention'.length)} ${cells}`.trimEnd()
-    const first = (10 - (from % 10)) % 10
     parts.push(
       [
-        line('', 'layer', ' '.repeat(first) + ruler.join('')),
+        line('', 'layer', ruler.join('')),
         ...sources.flatMap(({ name, cell }) =>
           (['attention', 'MLP'] as const).map((kind, offset) =>
             line(
