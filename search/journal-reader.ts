@@ -94,6 +94,7 @@ function headerOf(of: Fields, where: string): JournalHeader {
     sublayers: of.whole('sublayers', 2),
     objective: of.text('objective'),
     costs: of.figures('costs', 'zero'),
+    around: of.figure('around', 'zero'),
     verify: of.figures('verify', 'above zero'),
     draftLengths: of.whole('draftLengths', 1),
     prompts: { count: prompts.whole('count', 1), tokens: prompts.whole('tokens', 1) },

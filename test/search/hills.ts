@@ -45,6 +45,7 @@ export function headerOver({ sublayers, id, costs }: Objective): JournalHeader {
     sublayers,
     objective: id,
     costs,
+    around: 0.125,
     verify: [1, 1.25, 1.5],
     draftLengths: 3,
     prompts: { count: 2, tokens: 10 },
