@@ -127,6 +127,7 @@ function recordOf(of: Fields, { sublayers }: JournalHeader): JournalRecord | und
         n: of.whole('n', 0),
         key: of.point('key', sublayers),
         speedup: of.figure('speedup', 'above zero'),
+        ...(of.has('drafted') && { drafted: of.figure('drafted', 'zero') }),
         draftLength: of.whole('draftLength', 0),
         survival: of.survival('survival'),
         draft: of.figure('draft', 'zero'),
@@ -194,6 +195,6 @@ function createHistory(): (record: JournalRecord, where: string) => void {
   }
 }
 
-function worthOf({ speedup, draftLength, survival, draft }: PointRecord): string {
-  return JSON.stringify([speedup, draftLength, survival, draft])
+function worthOf({ speedup, drafted, draftLength, survival, draft }: PointRecord): string {
+  return JSON.stringify([speedup, drafted, draftLength, survival, draft])
 }

@@ -21,6 +21,7 @@ const point: JournalRecord = {
   n: 0,
   key: '0011',
   speedup: 1.1,
+  drafted: 0.9,
   draftLength: 2,
   survival: [0.75, 0.5, 0],
   draft: 0.625,
