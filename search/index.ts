@@ -1,5 +1,10 @@
 // Which sublayers to skip: the space, the objective, and what finds its way in it.
 
+export { type CostOptions, costsOf, measureCosts, type SublayerCosts } from './costs.ts'
+export { type ModelledOptions, modelledObjective, objectiveId } from './modelled.ts'
 export type { Evaluation, Inside, Objective } from './objective.ts'
+export { type RecordedText, type Recording, type RecordingOptions, record } from './recording.ts'
+export { type Accepted, type ReplayOptions, replay } from './replay.ts'
+export { type ReplayedRound, roundsOf } from './replayed-rounds.ts'
 export { distance, exits, flipped, keyOf, type Point, pointOf, pointOfSkip, skipOf } from './space.ts'
 export type { Asking, Strategy, StrategyStart, Told } from './strategies/strategy.ts'

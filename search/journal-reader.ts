@@ -94,6 +94,7 @@ function headerOf(of: Fields, where: string): JournalHeader {
     sublayers: of.whole('sublayers', 2),
     objective: of.text('objective'),
     costs: of.figures('costs', 'zero'),
+    around: of.figure('around', 'zero'),
     verify: of.figures('verify', 'above zero'),
     draftLengths: of.whole('draftLengths', 1),
     prompts: { count: prompts.whole('count', 1), tokens: prompts.whole('tokens', 1) },
@@ -126,6 +127,7 @@ function recordOf(of: Fields, { sublayers }: JournalHeader): JournalRecord | und
         n: of.whole('n', 0),
         key: of.point('key', sublayers),
         speedup: of.figure('speedup', 'above zero'),
+        ...(of.has('drafted') && { drafted: of.figure('drafted', 'zero') }),
         draftLength: of.whole('draftLength', 0),
         survival: of.survival('survival'),
         draft: of.figure('draft', 'zero'),
@@ -193,6 +195,6 @@ function createHistory(): (record: JournalRecord, where: string) => void {
   }
 }
 
-function worthOf({ speedup, draftLength, survival, draft }: PointRecord): string {
-  return JSON.stringify([speedup, draftLength, survival, draft])
+function worthOf({ speedup, drafted, draftLength, survival, draft }: PointRecord): string {
+  return JSON.stringify([speedup, drafted, draftLength, survival, draft])
 }

@@ -22,6 +22,8 @@ export interface JournalHeader {
   readonly objective: string
   /** What each sublayer costs, over a plain pass, `[sublayers]`. */
   readonly costs: readonly number[]
+  /** What a draft pass runs whatever is skipped, over a plain pass. */
+  readonly around: number
   /** `verify[m - 1]`: a pass of the full model over m rows, over one of one row. */
   readonly verify: readonly number[]
   /** The longest draft that was considered. */
@@ -96,7 +98,7 @@ export function journalLine(record: JournalHeader | JournalRecord): string {
 }
 
 /** What a search is asked for again, where it goes on. Costs are not: they are measured once, and then those of the journal. */
-export type SearchIdentity = Omit<JournalHeader, 'format' | 'costs' | 'verify' | 'version' | 'date'>
+export type SearchIdentity = Omit<JournalHeader, 'format' | 'costs' | 'around' | 'verify' | 'version' | 'date'>
 
 /** Throws {@link ArgumentError} unless a journal is of this search: it says what differs. */
 export function expectSameSearch(header: JournalHeader, wanted: SearchIdentity, where: string): void {

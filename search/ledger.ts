@@ -2,7 +2,7 @@
 
 import { ArgumentError, NumericError } from '../engine/errors.ts'
 import type { Budget, JournalRecord, PointRecord } from './journal.ts'
-import { better, type Found, type Memory, type Remembered } from './memory.ts'
+import { better, evaluationOf, type Found, type Memory, type Remembered } from './memory.ts'
 import type { Evaluation, Objective } from './objective.ts'
 import { keyOf, type Point } from './space.ts'
 
@@ -88,11 +88,10 @@ export function createLedger(options: LedgerOptions): Ledger {
       }
       if (done === begun.length) return
       const [key, point] = points[done]!
-      const { speedup, draftLength, survival, draft } = await begun[done]!
+      const evaluation = evaluationOf(await begun[done]!)
       const before = memory.get(key)
       const ms = before ? 0 : clock() - last
       last = clock()
-      const evaluation = { speedup, draftLength, survival, draft }
       const record: PointRecord = { kind: 'point', strategy, seed, n: charged.size, key, ...evaluation, ms }
       await log.append(record)
       const remembered = before ?? { key, point, ...evaluation, ms }

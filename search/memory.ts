@@ -25,12 +25,22 @@ export interface Memory {
 
 export function createMemory(records: readonly PointRecord[], sublayers: number): Memory {
   const known = new Map<string, Remembered>()
-  for (const { key, speedup, draftLength, survival, draft, ms } of records) {
-    const point = pointOf(key, sublayers)
+  for (const record of records) {
+    const { key, ms } = record
     // The first record of a point is that of the search for which it was evaluated.
-    if (!known.has(key)) known.set(key, { key, point, speedup, draftLength, survival, draft, ms })
+    if (!known.has(key)) known.set(key, { key, point: pointOf(key, sublayers), ...evaluationOf(record), ms })
   }
   return { get: (key) => known.get(key), add: (remembered) => void known.set(remembered.key, remembered) }
+}
+
+/** Of what has more beside it, the evaluation alone. */
+export function evaluationOf({ speedup, drafted, draftLength, survival, draft }: Evaluation): Evaluation {
+  return { speedup, ...(drafted !== undefined && { drafted }), draftLength, survival, draft }
+}
+
+/** What strategies are told of a point. */
+export function toldOf({ speedup, drafted = speedup }: Evaluation): number {
+  return drafted
 }
 
 /** The larger speed-up; of equal ones the first. */

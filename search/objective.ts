@@ -6,6 +6,11 @@ import type { Point } from './space.ts'
 export interface Evaluation {
   /** Tokens per second of decoding over those of plain decoding, at the best draft length; 1 where that is 0. What is sought. */
   readonly speedup: number
+  /**
+   * The same at the best draft length that is not 0, and so below 1 where plain decoding is fastest. What strategies are told, where
+   * it is known: most sets of many models are worth less than plain decoding, and of a plain 1 there is nothing to learn.
+   */
+  readonly drafted?: number
   /** The best draft length; 0 where plain decoding is fastest. */
   readonly draftLength: number
   /** `survival[k - 1]`: the share of rounds of which k drafted tokens are accepted, had there been as many. */

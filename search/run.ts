@@ -5,7 +5,7 @@ import { AbortError, ArgumentError } from '../engine/errors.ts'
 import { createTurn } from '../engine/turn.ts'
 import type { BeginRecord, Budget, EndReason, EndRecord, PointRecord } from './journal.ts'
 import { createLedger, type Ledger, type SearchEvent, type SearchLog } from './ledger.ts'
-import { better, createMemory, type Found, type Remembered } from './memory.ts'
+import { better, createMemory, type Found, type Remembered, toldOf } from './memory.ts'
 import type { Objective } from './objective.ts'
 import { exits, type Point } from './space.ts'
 import type { Strategy } from './strategies/strategy.ts'
@@ -157,7 +157,7 @@ async function follow(strategy: Strategy, { objective, ledger, seed, budget, sig
     costs,
     inside,
     random: seeded(seed, 'search', strategy.name),
-    known: known.map(({ point, speedup }) => ({ point, value: speedup })),
+    known: known.map((found) => ({ point: found.point, value: toldOf(found) })),
   })
   try {
     let values: readonly number[] = [] // the first `next` starts the strategy, and is not seen by it
@@ -168,7 +168,7 @@ async function follow(strategy: Strategy, { objective, ledger, seed, budget, sig
       const before = ledger.asked()
       const found = await ledger.ask(step.value)
       if (ledger.spent()) return 'budget'
-      values = found.map(({ speedup }) => speedup)
+      values = found.map(toldOf)
       idle = ledger.asked() > before ? 0 : idle + 1
     }
     return 'exhausted'

@@ -19,7 +19,13 @@ export function hills(sublayers = 8): Hills {
     for (const digit of key) hash = (hash * 31 + digit.charCodeAt(0)) % 9973
     const skipped = point.filter(Boolean).length / sublayers
     const survival = [0.9, 0.7, 1 / 3].map((share) => share * (1 - skipped / 3))
-    return { speedup: 0.5 + (1.5 * hash) / 9973, draftLength: hash % 4, survival, draft: 1 - skipped }
+    return {
+      speedup: 0.5 + (1.5 * hash) / 9973,
+      draftLength: hash % 4,
+      drafted: 0.25 + (1.5 * hash) / 9973,
+      survival,
+      draft: 1 - skipped,
+    }
   }
   return {
     sublayers,
@@ -45,6 +51,7 @@ export function headerOver({ sublayers, id, costs }: Objective): JournalHeader {
     sublayers,
     objective: id,
     costs,
+    around: 0.125,
     verify: [1, 1.25, 1.5],
     draftLengths: 3,
     prompts: { count: 2, tokens: 10 },

@@ -21,6 +21,7 @@ const point: JournalRecord = {
   n: 0,
   key: '0011',
   speedup: 1.1,
+  drafted: 0.9,
   draftLength: 2,
   survival: [0.75, 0.5, 0],
   draft: 0.625,
@@ -102,6 +103,7 @@ describe('parseJournal', () => {
       [{ costs: [0.1] }, /"costs" has 1 numbers; expected one for each of 4 sublayers/],
       [{ costs: [0.1, 0.1, 0.1, -1] }, /"costs"\[3\] is -1; expected a number from 0/],
       [{ costs: new Array(40_000).fill(1) }, /"costs" has 40000 numbers; expected 32768 at most/],
+      [{ around: -0.5 }, /"around" is -0\.5; expected a number from 0/],
       [{ verify: 'all' }, /"verify" is "all"; expected a list of numbers/],
       [{ verify: [1, 0] }, /"verify"\[1\] is 0; expected a number above 0/],
       [{ prompts: 3 }, /"prompts" is 3; expected a JSON object/],
@@ -171,7 +173,7 @@ describe('parseJournal', () => {
 })
 
 describe('expectSameSearch', () => {
-  const { format: _, costs: __, verify: ___, version: ____, date: _____, ...same } = header
+  const { format: _, costs: __, around: ___, verify: ____, version: _____, date: ______, ...same } = header
 
   it('takes the same search, whatever the model is called, and says what differs of another', async () => {
     expectSameSearch(header, { ...same, model: 'renamed' }, 'a')

@@ -94,7 +94,7 @@ describe('runSearch', () => {
     }
     const { searches } = await runSearch(hills(), { ...settings, strategies: [strategy], budget: { evaluations: 10 } })
     assert.equal(searches[0]!.reason, 'exhausted')
-    assert.deepEqual(told, [...searches[0]!.found.map(({ key, speedup }) => `${key} ${speedup}`), '10 8 8'])
+    assert.deepEqual(told, [...searches[0]!.found.map(({ key, drafted }) => `${key} ${drafted}`), '10 8 8'])
     const one = await runSearch(hills(), { ...settings, budget: { evaluations: 1 } })
     assert.deepEqual(
       one.found.map(({ key }) => key),
