@@ -11,6 +11,8 @@ export interface SetFigures {
   readonly skip: SkipSet
   /** Over plain decoding, at the best draft length; 1 where that is 0. */
   readonly speedup: number
+  /** The same where drafts are made in any case, and so below 1 where plain decoding is faster; undefined where it is not known. */
+  readonly drafted: number | undefined
   readonly draftLength: number
   /** A draft pass over a plain pass. */
   readonly draft: number
@@ -78,11 +80,11 @@ export function searchFigures(header: JournalHeader, records: readonly JournalRe
   const confirmed = records.filter((record) => record.kind === 'confirmed')
   const skip = (key: string): SkipSet => skipOf(pointOf(key, header.sublayers))
   const byKey = new Map<string, SetFigures>()
-  for (const { key, speedup, draftLength, draft, survival } of points) {
+  for (const { key, speedup, drafted, draftLength, draft, survival } of points) {
     if (byKey.has(key)) continue
-    byKey.set(key, { key, skip: skip(key), speedup, draftLength, draft, acceptance: survival[0] })
+    byKey.set(key, { key, skip: skip(key), speedup, drafted, draftLength, draft, acceptance: survival[0] })
   }
-  const sets = [...byKey.values()].sort((a, b) => b.speedup - a.speedup)
+  const sets = [...byKey.values()].sort(slower)
   return {
     header,
     evaluations: points.length,
@@ -102,6 +104,13 @@ export function searchFigures(header: JournalHeader, records: readonly JournalRe
     })),
   }
 }
+
+/** Above 0 where `a` is the slower: where plain decoding is as fast for both, the one that loses more by drafting. */
+function slower(a: Worth, b: Worth): number {
+  return b.speedup - a.speedup || (b.drafted ?? 0) - (a.drafted ?? 0)
+}
+
+type Worth = Pick<PointRecord, 'speedup'> & { readonly drafted?: number | undefined }
 
 function grouped<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>()
@@ -131,7 +140,7 @@ function strategyFigures(
     strategy,
     seeds: searches.map(([seed]) => seed),
     evaluations: spread(curves.map((curve) => curve.length)),
-    best: setOf(points.reduce((best, point) => (point.speedup > best.speedup ? point : best)).key),
+    best: setOf(points.reduce((best, point) => (slower(best, point) > 0 ? point : best)).key),
     speedup: spread(curves.map((curve) => curve.at(-1)!)),
     toReach: spread(curves.map((curve) => curve.findIndex((value) => value >= nearShare * curve.at(-1)!) + 1)),
     soFar: Array.from({ length: longest }, (_, i) => ({

@@ -1,5 +1,6 @@
 // The page of a search: what it came to, then each chart with the table of its figures.
 
+import { percent } from '../summary.ts'
 import { type Chart, chartPlace } from './chart.ts'
 import { type Html, html } from './html.ts'
 import { foldedTable, htmlTable } from './html-table.ts'
@@ -58,7 +59,9 @@ function mapPart(figures: SearchFigures, place: Place): Html {
   const { bestTenth } = figures
   return html`<section>
 <h2>Skip map</h2>
-<p class="faint">The best set of each strategy: which attention and which MLP it skips when it drafts.</p>
+<p class="faint">The best set of each strategy: which attention and which MLP it skips when it drafts.${
+    fastest(figures) ? '' : ' Plain decoding is faster than all of them: these lose least.'
+  }</p>
 ${skipMap(figures)}
 ${htmlTable(bestTable(figures))}
 ${
@@ -108,6 +111,6 @@ function costsPart(figures: SearchFigures): Html {
 <h2>What the expectations rest on</h2>
 <p class="faint">Costs that were measured once, when the search began.</p>
 ${htmlTable(passTable(figures), 'A pass over several rows, over a pass of one')}
-${foldedTable(costTable(figures), 'What each sublayer costs, over a plain pass')}
+${foldedTable(costTable(figures), `What each sublayer costs, over a plain pass; a draft pass costs ${percent(figures.header.around)} more, whatever it skips`)}
 </section>`
 }

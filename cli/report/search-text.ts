@@ -103,5 +103,6 @@ function skipMap(figures: SearchFigures, { columns, blocks }: BarStyle): string 
     )
   }
   const shares = fastest(figures) ? '; of the fastest tenth, in tenths of its sets' : ''
-  return `Skipped (${skipped}) by the best set of each strategy${shares}\n\n${parts.join('\n\n')}`
+  const which = fastest(figures) ? 'the best set of each strategy' : 'the set of each strategy that loses least'
+  return `Skipped (${skipped}) by ${which}${shares}\n\n${parts.join('\n\n')}`
 }

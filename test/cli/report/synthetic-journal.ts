@@ -47,6 +47,7 @@ export function syntheticJournal({
     sublayers,
     objective: 'fedcba9876543210'.repeat(4),
     costs,
+    around: 0.1,
     verify,
     draftLengths: longest,
     prompts: { count: 8, tokens: 512 },
@@ -121,19 +122,20 @@ interface Model {
 function worthOf(
   key: string,
   { costs, verify, hurt }: Model,
-): Pick<Extract<JournalRecord, { kind: 'point' }>, 'speedup' | 'draftLength' | 'survival' | 'draft'> {
+): Pick<Extract<JournalRecord, { kind: 'point' }>, 'speedup' | 'drafted' | 'draftLength' | 'survival' | 'draft'> {
   const sum = (figures: readonly number[]): number =>
     figures.reduce((all, figure, i) => all + (key[i] === '1' ? figure : 0), 0)
   const draft = 1 - sum(costs)
   const acceptance = key.includes('1') ? Math.exp(-sum(hurt)) : 1
   const survival = Array.from({ length: longest }, (_, k) => acceptance ** (k + 1))
-  let [speedup, draftLength, tokens] = [1, 0, 1]
+  let [drafted, length, tokens] = [0, 0, 1]
   for (let k = 1; k <= longest; k++) {
     tokens += survival[k - 1]!
     const reached = tokens / (k * draft + verify[k]!)
-    if (reached > speedup) [speedup, draftLength] = [reached, k]
+    if (reached > drafted) [drafted, length] = [reached, k]
   }
-  return { speedup, draftLength, survival, draft }
+  const pays = drafted > 1
+  return { speedup: pays ? drafted : 1, drafted, draftLength: pays ? length : 0, survival, draft }
 }
 
 function flip(key: string, at: number): string {
