@@ -107,10 +107,15 @@ export function searchFigures(header: JournalHeader, records: readonly JournalRe
 
 /** Above 0 where `a` is the slower: where plain decoding is as fast for both, the one that loses more by drafting. */
 function slower(a: Worth, b: Worth): number {
-  return b.speedup - a.speedup || (b.drafted ?? 0) - (a.drafted ?? 0)
+  return b.speedup - a.speedup || whenDrafting(b) - whenDrafting(a)
 }
 
-type Worth = Pick<PointRecord, 'speedup'> & { readonly drafted?: number | undefined }
+type Worth = Pick<PointRecord, 'key' | 'speedup'> & { readonly drafted?: number | undefined }
+
+/** To draft with the whole model loses next to nothing, but is no answer to which sublayers to skip. */
+function whenDrafting({ key, drafted = 0 }: Worth): number {
+  return key.includes('1') ? drafted : -1
+}
 
 function grouped<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>()

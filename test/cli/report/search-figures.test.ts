@@ -50,7 +50,7 @@ describe('the figures of a journal', () => {
     assert.equal(figures.evaluations, 8)
     assert.deepEqual(
       figures.sets.map(({ key }) => key),
-      ['0111', '0011', '0001', '0000', '0100', '1111'],
+      ['0111', '0011', '0001', '0100', '1111', '0000'],
     )
     assert.deepEqual(figures.sets[0]!.skip, { attention: [1], mlp: [0, 1] })
     assert.equal(fastest(figures), figures.sets[0])
@@ -66,7 +66,7 @@ describe('the figures of a journal', () => {
     assert.equal(greedy!.seconds, 3)
     assert.deepEqual(greedy!.ended, { exhausted: 1, budget: 1 })
     assert.deepEqual(random!.ended, { unfinished: 1 })
-    assert.deepEqual([random!.best.key, random!.best.draftLength], ['0000', 0])
+    assert.deepEqual([random!.best.key, random!.best.draftLength], ['1111', 0])
   })
 
   it('have the best so far of each evaluation; a search that ended keeps its best', () => {
@@ -78,6 +78,31 @@ describe('the figures of a journal', () => {
         [3, 1.35, 1.275, 1.425],
         [4, 1.35, 1.275, 1.425],
       ],
+    )
+  })
+
+  it('have the set that loses least as the best of a strategy that found none that is faster than plain decoding', () => {
+    const drafted = { '0000': 1, '0100': 0.7, '1111': 0.8, '0001': 0.75 }
+    const points = Object.entries(drafted).map(([key, drafted], n): JournalRecord => {
+      return {
+        kind: 'point',
+        strategy: 'swift',
+        seed: 1,
+        n,
+        key,
+        speedup: 1,
+        drafted,
+        draftLength: 0,
+        draft: 0.5,
+        survival: [],
+        ms: 1,
+      }
+    })
+    const figures = searchFigures(header, points)
+    assert.deepEqual([figures.strategies[0]!.best.key, figures.strategies[0]!.speedup.median], ['1111', 1])
+    assert.deepEqual(
+      figures.sets.map(({ key }) => key),
+      ['1111', '0001', '0100', '0000'],
     )
   })
 
