@@ -8,6 +8,7 @@ import { addPromptOptions } from './bench/prompts.ts'
 import { interruptible } from './interrupt.ts'
 import { addModelOptions, wholeNumber } from './model-options.ts'
 import { runSearchCommand, type SearchCommandOptions } from './search/command.ts'
+import { searchReportCommand } from './search-report.ts'
 
 const help = `
 A set is worth what drafting with it is expected to bring over plain decoding: how many drafted tokens the model would
@@ -56,7 +57,7 @@ export function searchCommand(): Command {
     .action(async (options: SearchCommandOptions) => {
       process.exitCode = await interruptible((signal) => runSearchCommand(checked(options), { signal, worker }))
     })
-  return addPromptOptions(addModelOptions(command))
+  return addPromptOptions(addModelOptions(command)).addCommand(searchReportCommand())
 }
 
 /** Of the same kind as this file: the sources run as they are in tests. */
