@@ -7,7 +7,7 @@ import type { BeginRecord, Budget, EndReason, EndRecord, PointRecord } from './j
 import { createLedger, type Ledger, type SearchEvent, type SearchLog } from './ledger.ts'
 import { better, createMemory, type Found, type Remembered, toldOf } from './memory.ts'
 import type { Objective } from './objective.ts'
-import { exits, type Point } from './space.ts'
+import { initialPoints } from './strategies/index.ts'
 import type { Strategy } from './strategies/strategy.ts'
 
 export interface SearchOptions {
@@ -145,11 +145,14 @@ function endOf(log: SearchLog, { strategy, seed, budget }: BeginRecord): EndReas
 /** How often in a row a strategy may ask for nothing that it has not asked before. */
 const mostIdle = 1000
 
+/** Evaluations that a budget of seconds is taken for until it is known how long one takes. */
+const unknownBudget = 60
+
 async function follow(strategy: Strategy, { objective, ledger, seed, budget, signal }: Running): Promise<EndReason> {
   const { sublayers, costs, inside } = objective
   const turn = createTurn(signal)
   await turn()
-  const known = await ledger.ask(startingPoints(sublayers, budget))
+  const known = await ledger.ask(initialPoints(sublayers, budget.evaluations ?? unknownBudget))
   if (ledger.spent()) return 'budget'
   const asking = strategy.start({
     sublayers,
@@ -175,15 +178,6 @@ async function follow(strategy: Strategy, { objective, ledger, seed, budget, sig
   } finally {
     await asking.return()
   }
-}
-
-/**
- * What all strategies start from: nothing skipped, and early exits, from the last layer to the first, with a fifth of the
- * budget at most. With a budget of seconds alone there are twelve at most.
- */
-export function startingPoints(sublayers: number, { evaluations = 60 }: Budget): Point[] {
-  const nothing = new Array<boolean>(sublayers).fill(false)
-  return [nothing, ...exits(sublayers, Math.max(1, Math.floor(evaluations / 5)))]
 }
 
 /** Evaluations for a strategy to plan with: of a budget of seconds as many as go by what the first ones took. */

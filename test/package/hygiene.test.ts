@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { projectFiles, read, readJson, root } from './files.ts'
 
 const allowedLicences = ['MIT', 'Apache-2.0', 'ISC', '0BSD', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0']
-const maxRuntimePackages = 6
+const maxRuntimePackages = 8
 
 /** The packages that an installation brings, with those they bring in turn: `node_modules/NAME` in the lock file. */
 function runtimePackages(): string[] {

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { AbortError } from '../../engine/errors.ts'
 import type { JournalRecord, PointRecord } from '../../search/journal.ts'
 import type { SearchLog } from '../../search/ledger.ts'
-import { runSearch, startingPoints } from '../../search/run.ts'
+import { runSearch } from '../../search/run.ts'
 import { keyOf } from '../../search/space.ts'
+import { initialPoints } from '../../search/strategies/index.ts'
 import type { Strategy } from '../../search/strategies/strategy.ts'
 import { fails } from '../model/load/fixtures.ts'
 import { climber, hills } from './hills.ts'
@@ -71,17 +72,7 @@ describe('runSearch', () => {
     })
   })
 
-  it('begins with nothing skipped and early exits, with a fifth of the budget at most', async () => {
-    assert.deepEqual(startingPoints(8, { evaluations: 60 }).map(keyOf), [
-      '00000000',
-      '00000011',
-      '00001111',
-      '00111111',
-      '11111111',
-    ])
-    assert.deepEqual(startingPoints(8, { evaluations: 10 }).map(keyOf), ['00000000', '00001111', '11111111'])
-    assert.equal(startingPoints(160, { evaluations: 60 }).length, 13)
-    assert.equal(startingPoints(24, { seconds: 5 }).length, 13)
+  it('begins with nothing skipped and early exits, which strategies are told of', async () => {
     const told: string[] = []
     const strategy: Strategy = {
       name: 'asks nothing',
@@ -92,9 +83,15 @@ describe('runSearch', () => {
         )
       },
     }
-    const { searches } = await runSearch(hills(), { ...settings, strategies: [strategy], budget: { evaluations: 10 } })
+    const { searches, found } = await runSearch(hills(), {
+      ...settings,
+      strategies: [strategy],
+      budget: { evaluations: 10 },
+    })
     assert.equal(searches[0]!.reason, 'exhausted')
     assert.deepEqual(told, [...searches[0]!.found.map(({ key, drafted }) => `${key} ${drafted}`), '10 8 8'])
+    const begin = found.map(({ point }) => keyOf(point))
+    assert.deepEqual(begin.toSorted(), initialPoints(8, 10).map(keyOf).toSorted())
     const one = await runSearch(hills(), { ...settings, budget: { evaluations: 1 } })
     assert.deepEqual(
       one.found.map(({ key }) => key),

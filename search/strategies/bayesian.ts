@@ -1,0 +1,139 @@
+// Bayesian optimisation: a Gaussian process tells which point is expected to improve most on the best, and learns from its value
+// (Zhang et al. 2024, "Draft & Verify: Lossless Large Language Model Acceleration via Self-Speculative Decoding", section 3.2; Jones,
+// Schonlau and Welch 1998, "Efficient Global Optimization of Expensive Black-Box Functions", Journal of Global Optimization 13).
+// The kernel is one for sets (surrogate.ts), no point is asked for twice, and points are looked for within a distance of the best
+// ones that grows with success and shrinks without (Wan et al. 2021, "Think Global and Act Local: Bayesian Optimisation over
+// High-Dimensional Categorical and Mixed Search Spaces").
+
+import type { Seeded } from '../../decode/seeded.ts'
+import { flipped, keyOf, type Point } from '../space.ts'
+import { nearest } from './clasp.ts'
+import { lightest, lossesInside } from './knapsack.ts'
+import { randomPoint } from './random.ts'
+import type { Strategy, StrategyStart, Told } from './strategy.ts'
+import { type Priors, type Surrogate, surrogate, unfitted } from './surrogate.ts'
+
+const tune = { design: 4, starts: 4, swaps: 24, screen: 12, patience: 4, rand: 1, radius: 0.5 }
+
+export const bayesian: Strategy = {
+  name: 'bayesian',
+  async *start(about) {
+    const { sublayers, random } = about
+    const told: Told[] = [...about.known]
+    const seen = new Set(told.map(({ point }) => keyOf(point)))
+    const isNew = (point: Point): boolean => !seen.has(keyOf(point))
+    const total = about.costs.reduce((sum, cost) => sum + cost, 0)
+    const saves = about.costs.map((cost) => cost / total)
+    const losses = about.inside ? await lossesInside(about.inside, sublayers) : saves.map(() => 0)
+    const lost = losses.reduce((sum, loss) => sum + loss, 0)
+    const priors: Priors = { saves, loses: losses.map((loss) => loss / (lost || 1)) }
+
+    const design = (await designOf(about, losses)).filter(isNew)
+    if (design.length > 0) {
+      const values: readonly number[] = yield design
+      design.forEach((point, i) => {
+        seen.add(keyOf(point))
+        told.push({ point, value: values[i]! })
+      })
+    }
+
+    let fitted = unfitted
+    let fittedAt = 0
+    let radius = Math.max(2, Math.round(tune.radius * sublayers))
+    let failures = 0
+    for (;;) {
+      const refit = told.length > 1.08 * fittedAt ? 'likelihood' : 'keep'
+      if (refit === 'likelihood') fittedAt = told.length
+      const model = surrogate({ told, priors, fitted, refit })
+      fitted = model.fitted
+      const bestFirst = told.toSorted((a, b) => b.value - a.value)
+      const starts = bestFirst.slice(0, tune.starts).map(({ point }) => point)
+      const point = mostPromising({ starts, model, radius, random, isNew, sublayers })
+      if (!point) {
+        if (radius >= sublayers) return
+        radius = Math.min(sublayers, 2 * radius)
+        continue
+      }
+      seen.add(keyOf(point))
+      const [value = 0]: readonly number[] = yield [point]
+      told.push({ point, value })
+      failures = value > bestFirst[0]!.value ? 0 : failures + 1
+      if (failures === 0) radius = Math.min(sublayers, Math.ceil(1.5 * radius))
+      else if (failures % tune.patience === 0) radius = Math.max(2, Math.round(radius / 1.5))
+    }
+  },
+}
+
+/** Where there is a model to look into: some of the sets of knapsack.ts and of clasp.ts, evenly spread. */
+async function designOf({ inside, sublayers, costs }: StrategyStart, losses: readonly number[]): Promise<Point[]> {
+  if (!inside) return []
+  const lists = [lightest(losses, costs), await nearest(inside, sublayers)]
+  const points = lists.flatMap((list) =>
+    Array.from({ length: tune.design }, (_, i) => list[Math.round(((i + 1) * (list.length - 1)) / (tune.design + 1))]!),
+  )
+  return [...new Map(points.map((point) => [keyOf(point), point])).values()]
+}
+
+interface Search {
+  readonly starts: readonly Point[]
+  readonly model: Surrogate
+  readonly radius: number
+  readonly random: Seeded
+  readonly isNew: (point: Point) => boolean
+  readonly sublayers: number
+}
+
+/** The new point of most expected improvement that is found by climbing from the best points, and from some by chance. */
+function mostPromising(search: Search): Point | undefined {
+  const { starts, random, radius, sublayers } = search
+  const chance = Array.from({ length: tune.rand }, () => randomPoint(sublayers, random))
+  const ends = [
+    ...starts.map((start) => climb(start, { ...search, radius })),
+    ...(radius >= sublayers / 3 ? chance.map((start) => climb(start, search)) : []),
+  ]
+  let best: Found | undefined
+  for (const end of ends) if (end && (!best || end.improvement > best.improvement)) best = end
+  return best?.point
+}
+
+interface Found {
+  readonly point: Point
+  readonly improvement: number
+}
+
+function climb(start: Point, { model, radius, random, isNew }: Search): Found | undefined {
+  let from = start
+  let best: Found | undefined
+  for (let step = 0; step < radius; step++) {
+    const place = model.place(from)
+    const likely = movesOf(from, random)
+      .map((flips) => ({ flips, mean: model.mean(model.beside(place, from, flips)) }))
+      .sort((a, b) => b.mean - a.mean)
+    const looked = [
+      ...likely.slice(0, tune.screen),
+      ...Array.from({ length: 4 }, () => likely[random.below(likely.length)]!),
+    ]
+    let next: Found | undefined
+    for (const { flips } of looked) {
+      const point = flipped(from, ...flips)
+      if (!isNew(point)) continue
+      const improvement = model.improvement(model.beside(place, from, flips))
+      if (!next || improvement > next.improvement) next = { point, improvement }
+    }
+    if (!next || (best && next.improvement <= best.improvement)) break
+    best = next
+    from = next.point
+  }
+  return best
+}
+
+/** All flips of one sublayer, and some swaps of two. */
+function movesOf(point: Point, random: Seeded): number[][] {
+  const all = point.map((_, i) => i)
+  const [on, off] = [all.filter((i) => point[i]), all.filter((i) => !point[i])]
+  const swaps = on.length > 0 && off.length > 0 ? tune.swaps : 0
+  return [
+    ...all.map((i) => [i]),
+    ...Array.from({ length: swaps }, () => [on[random.below(on.length)]!, off[random.below(off.length)]!]),
+  ]
+}
