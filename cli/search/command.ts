@@ -184,7 +184,15 @@ async function settle(running: Running, outcome: SearchOutcome): Promise<{ confi
     const own = await ownOf(running)
     const candidates = candidatesOf(outcome.found, { own, most: options.confirm })
     if (options.confirm === 0) return { confirmed, end: untimed('untimed') }
-    for (const record of await confirmSets(running, candidates)) {
+    const { model, prompts, status } = running
+    const timed = await confirmSets(model, {
+      sets: candidates,
+      prompts,
+      maxNewTokens: options.maxNewTokens,
+      signal,
+      onProgress: (done, total) => status.show(`timing text ${done} of ${total}`),
+    })
+    for (const record of timed) {
       confirmed.push(record)
       await log.append(record)
     }
