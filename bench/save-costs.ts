@@ -11,7 +11,11 @@ import type { Attainable } from './speculate.ts'
  * The costs of this run, and what is known from others of other backends, types and numbers of threads. How far drafts hold
  * depends little on these, and on the texts: survival is the mean over the runs, of which this one replaces its own kind.
  */
-export function mergedPrior(known: SkipPrior | undefined, model: Model, { costs, survival }: Attainable): SkipPrior {
+export function mergedPrior(
+  known: SkipPrior | undefined,
+  model: Pick<Model, 'backend' | 'summary'>,
+  { costs, survival }: Pick<Attainable, 'costs' | 'survival'>,
+): SkipPrior {
   const { backend, summary } = model
   const here: SkipCosts = {
     backend: backend.name,

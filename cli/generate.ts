@@ -18,6 +18,7 @@ import { addModelOptions, loadWithProgress, type ModelOptions, numberList, whole
 import { printStats, printStream } from './print-stream.ts'
 import { addSamplingOptions, readSampling, type SamplingOptions } from './sampling-options.ts'
 import { describeSkip } from './summary.ts'
+import { printable } from './terminal.ts'
 import { openTrace, type Trace } from './trace.ts'
 
 interface Options extends ModelOptions, SamplingOptions, SkipOptions {
@@ -159,7 +160,13 @@ async function readSkip(model: Model, options: Options): Promise<SkipEntry | und
   } catch (cause) {
     throw new NotFoundError(`the skip file ${file} cannot be read`, { cause })
   }
-  return parseSkipEntry(parseJson(content, file), { where: file, modelName: model.name })
+  const entry = parseSkipEntry(parseJson(content, file), { where: file, modelName: model.name })
+  if (entry.id === undefined || model.id === undefined || entry.id === model.id) return entry
+  const [there, here] = [entry.id, model.id].map((id) => printable(id.slice(0, 12)))
+  process.stderr.write(
+    `warning: the skip set of ${file} was found for another model, or for this one in another type or format: its id is ${there}, and ${model.name} has ${here}. Its layers are skipped all the same; what it says of costs is left out\n`,
+  )
+  return { skip: entry.skip }
 }
 
 /** With the costs that the file has, or that are kept for the same set. */

@@ -12,6 +12,7 @@ import { infoCommand, version } from './info.ts'
 import { interruptedExit } from './interrupt.ts'
 import { kernelsCommand } from './kernels.ts'
 import { pullCommand } from './pull.ts'
+import { searchCommand } from './search.ts'
 
 const program = new Command('drafthorse')
   .description('Llama models in TypeScript, made faster by drafting for themselves, with identical output')
@@ -22,6 +23,7 @@ const program = new Command('drafthorse')
   .addCommand(pullCommand())
   .addCommand(infoCommand())
   .addCommand(convertCommand())
+  .addCommand(searchCommand())
   .addCommand(kernelsCommand())
   .addCommand(benchCommand())
   .addHelpText('after', '\nWithout a command it tells one story twice, plainly and self-speculatively (demo).')

@@ -15,6 +15,8 @@ const mostLayers = 2 ** 14
 /** What a skip file has for one model. */
 export interface SkipEntry {
   readonly skip: SkipSet
+  /** Of the model that the set was found for, where the entry says so (`modelId`). */
+  readonly id?: string
   /** What it costs to draft with this set, and what that brings. */
   readonly prior?: SkipPrior
 }
@@ -28,7 +30,7 @@ export function parseSkipFile(json: unknown, options: { where: string; modelName
   return parseSkipEntry(json, options).skip
 }
 
-/** {@link parseSkipFile}, with `costs` and `survival` of the entry, which stand beside its layers. */
+/** {@link parseSkipFile}, with `id`, `costs` and `survival` of the entry, which stand beside its layers. */
 export function parseSkipEntry(json: unknown, options: { where: string; modelName: string }): SkipEntry {
   const { where, modelName } = options
   const found = findSkipEntry(json, options)
@@ -79,7 +81,8 @@ function isBare(entries: JsonObject): boolean {
 function parseEntry(entry: JsonObject, where: string): SkipEntry {
   const skip = { attention: layers(entry, 'attention', where), mlp: layers(entry, 'mlp', where) }
   const prior = parsePrior(entry, where)
-  return prior ? { skip, prior } : { skip }
+  const id = entry['id']
+  return { skip, ...(typeof id === 'string' && { id }), ...(prior && { prior }) }
 }
 
 function layers(set: JsonObject, key: keyof SkipSet, where: string): readonly number[] {

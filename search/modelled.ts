@@ -61,12 +61,11 @@ export function modelledObjective(model: Model, options: ModelledOptions): Objec
   }
 }
 
-/** Of everything that an evaluation depends on but costs. */
+/** Of everything that an evaluation depends on but costs. On how many threads a model runs is not among it: that changes costs alone. */
 export function objectiveId(model: Model, { recording, longest }: { recording: Recording; longest: number }): string {
   const { backend, summary, id, name } = model
   const texts = recording.texts.map(({ ids, promptTokens, most }) => [promptTokens, most, ...ids])
-  const threads = backend.capabilities.threads
-  return hash(JSON.stringify(['modelled@1', id ?? name, backend.name, summary.dtype, threads, longest, texts]))
+  return hash(JSON.stringify(['modelled@1', id ?? name, backend.name, summary.dtype, longest, texts]))
 }
 
 /** Drafts longer than this cost more than they bring even where every token stands; 0 where all do. */

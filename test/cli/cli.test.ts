@@ -1,7 +1,7 @@
 // The command line as a user meets it: the built program in a process of its own.
 
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -139,6 +139,33 @@ describe('drafthorse on the command line', () => {
       const { code, stderr } = await run(['info', folder])
       assert.equal(code, 1)
       assert.match(stderr, /"gpt2" model; Drafthorse runs llama, mistral, qwen2, qwen3/)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  })
+
+  it('warns where a skip file was found for another model, and leaves out what it says of costs', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'drafthorse-'))
+    const env = { DRAFTHORSE_CACHE: folder }
+    try {
+      const short = ['generate', 'A cat', '--json', '--max-new-tokens', '3']
+      await run([...short, '--skip-attention', '5', '--save-skip'], { env })
+      const [name = ''] = await readdir(join(folder, 'skip'))
+      const file = join(folder, 'skip', name)
+      const same = await run([...short, '--skip', file])
+      assert.deepEqual([same.code, same.stderr.includes('warning')], [0, false])
+      const id = name.replace(/\.json$/, '')
+      const other = join(folder, 'other.json')
+      await writeFile(other, (await readFile(file, 'utf8')).replace(id, 'f00d\\u001b[7m'.padEnd(64, '0')))
+      const warned = await run([...short, '--skip', other])
+      assert.equal(warned.code, 0)
+      assert.match(
+        warned.stderr,
+        /warning: the skip set of .*other\.json was found for another model, or for this one in/,
+      )
+      assert.ok(warned.stderr.includes(`its id is f00d`) && warned.stderr.includes(`stories has ${id.slice(0, 12)}`))
+      assert.ok(!warned.stderr.includes('\u001b'))
+      assert.deepEqual(JSON.parse(warned.stdout).stats.skip, { attention: [5], mlp: [] })
     } finally {
       await rm(folder, { recursive: true, force: true })
     }

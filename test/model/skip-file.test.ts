@@ -1,7 +1,8 @@
 // Skip files: the paper's form, this package's, and what is refused.
 import assert from 'node:assert/strict'
 import { ModelFormatError } from '../../engine/errors.ts'
-import { findSkipEntry, parseSkipEntry, parseSkipFile } from '../../model/skip-file.ts'
+import { planSkip } from '../../model/skip.ts'
+import { expectLayers, findSkipEntry, parseSkipEntry, parseSkipFile } from '../../model/skip-file.ts'
 
 const set = { attention: [3, 5], mlp: [4] }
 const at = { where: 'skip_layers.json', modelName: 'tiny' }
@@ -53,6 +54,55 @@ describe('parseSkipFile', () => {
   })
 })
 
+// Zhang et al., "Draft & Verify" (ACL 2024): the sets that were found for it, as skip_layers.json of
+// dilab-zju/self-speculative-decoding has them at f69f2a750c83a34097e975afcef1d6a85229f58f. That repository states no licence;
+// which layers are skipped is a fact, and nothing else was taken.
+const published = {
+  'llama-2-13b': {
+    attention: [3, 5, 6, 8, 10, 11, 14, 15, 18, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 33, 34, 35, 36, 37],
+    mlp: [6, 9, 10, 11, 15, 24, 25, 27, 28, 35],
+  },
+  'llama-2-13b-chat': {
+    attention: [7, 8, 9, 10, 11, 14, 15, 18, 22, 23, 24, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38],
+    mlp: [7, 10, 11, 14, 27, 30, 32, 33, 37, 38],
+  },
+  'codellama-13b': {
+    attention: [5, 6, 9, 10, 11, 14, 15, 16, 21, 23, 24, 26, 27, 28, 29, 30, 31, 32, 34, 35, 36, 37],
+    mlp: [10, 11, 12, 14, 15, 25, 26, 27, 30, 32, 33, 34],
+  },
+  'llama-2-70b': {
+    attention: [
+      10, 11, 13, 14, 16, 18, 19, 20, 21, 22, 25, 27, 28, 29, 30, 31, 35, 41, 43, 45, 46, 47, 48, 49, 50, 51, 52, 53,
+      54, 55, 56, 57, 58, 60, 61, 62, 63, 65, 66, 67, 68, 69, 70, 74, 75, 78, 79,
+    ],
+    mlp: [
+      2, 4, 9, 10, 13, 14, 16, 20, 21, 22, 24, 25, 26, 27, 28, 29, 31, 34, 37, 41, 47, 48, 49, 50, 53, 54, 55, 57, 58,
+      60, 62, 63, 66, 67, 68, 70, 76,
+    ],
+  },
+}
+
+describe("the paper's own skip sets", () => {
+  // Layers of the model, and how many sublayers are skipped: attention, MLP.
+  const shapes: Record<keyof typeof published, [layers: number, attention: number, mlp: number]> = {
+    'llama-2-13b': [40, 24, 10],
+    'llama-2-13b-chat': [40, 24, 10],
+    'codellama-13b': [40, 22, 12],
+    'llama-2-70b': [80, 47, 37],
+  }
+  for (const [modelName, [layers, attention, mlp]] of Object.entries(shapes)) {
+    it(`load for ${modelName} as they stand, and fit its ${layers} layers`, () => {
+      const where = 'skip_layers.json'
+      const entry = parseSkipEntry(JSON.parse(JSON.stringify(published)), { where, modelName })
+      assert.deepEqual(entry, { skip: published[modelName as keyof typeof published] })
+      assert.equal(expectLayers(entry, { where, layers }), entry)
+      const { skipped, run, exits } = planSkip(entry.skip, layers)
+      assert.deepEqual([skipped.length, run, exits], [2 * layers, 2 * layers - attention - mlp, false])
+      assert.throws(() => expectLayers(entry, { where, layers: 32 }), ModelFormatError)
+    })
+  }
+})
+
 describe('what a skip file knows of a set', () => {
   const one = { backend: 'wasm', dtype: 'q8_0', threads: 2, draft: 0.25, verify: [1, 1.5, 1.75] }
   const prior = { costs: [one], survival: [0.875, 0.5, 0.5, 0] }
@@ -68,6 +118,11 @@ describe('what a skip file knows of a set', () => {
     }
     assert.deepEqual(parseSkipEntry({ tiny: set }, at), { skip: set })
     assert.deepEqual(parseSkipFile({ tiny: { ...set, ...prior } }, at), set)
+  })
+
+  it('is the id of the model that it was found for, too, where that is a text', () => {
+    assert.deepEqual(parseSkipEntry({ tiny: { ...set, id: 'a1b2' } }, at), { skip: set, id: 'a1b2' })
+    assert.deepEqual(parseSkipEntry({ tiny: { ...set, id: 7 } }, at), { skip: set })
   })
 
   const wrong: Record<string, [costs: unknown, message: RegExp]> = {

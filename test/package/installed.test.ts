@@ -1,9 +1,10 @@
 // The package as a user gets it: packed, installed into an empty folder without scripts, small, complete and working.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdtempSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { skipUnless } from '../skip.ts'
 import { readJson, root } from './files.ts'
 import { installPacked } from './install.ts'
@@ -99,6 +100,30 @@ describe('installed package', function () {
     const result = spawnSync(process.execPath, [command, 'pull', 'owner/name'], { cwd: folder, encoding: 'utf8', env })
     assert.equal(result.status, 1)
     assert.match(result.stderr, /^error: pulling needs the package @huggingface\/hub.*"npm install @huggingface\/hub"/)
+  })
+
+  it('pages say which package they need, and find it in the project', () => {
+    const place = join(installed, 'dist/cli/report/chart-scripts.js')
+    const program = `
+      const { chartScripts } = await import(${JSON.stringify(pathToFileURL(place).href)})
+      const { library, drawing } = await chartScripts().catch(({ message }) => ({ library: message, drawing: '' }))
+      console.log(JSON.stringify([library.slice(0, 100), library.length, drawing.length]))`
+    const load = (): [string, number, number] => {
+      const args = ['--input-type=module', '--eval', program]
+      const result = spawnSync(process.execPath, args, { cwd: app, encoding: 'utf8' })
+      assert.equal(result.status, 0, result.stderr)
+      return JSON.parse(result.stdout)
+    }
+    assert.match(load()[0], /^pages with charts need the package chart\.js: run "npm install chart\.js"$/)
+    const link = join(app, 'node_modules/chart.js')
+    symlinkSync(join(root, 'node_modules/chart.js'), link, 'junction')
+    try {
+      const [beginning, library, drawing] = load()
+      assert.match(beginning, /^\/\*!\nChart\.js\n\nThe MIT License/)
+      assert.ok(library > 100_000 && drawing > 1000)
+    } finally {
+      unlinkSync(link)
+    }
   })
 
   for (const resolution of ['nodenext', 'bundler'] as const) {

@@ -1,0 +1,180 @@
+// A search's result, in words and as JSON.
+
+import { ModelFormatError } from '../../engine/errors.ts'
+import type { Model } from '../../model/load-model.ts'
+import type { ConfirmedRecord, JournalHeader } from '../../search/journal.ts'
+import type { Found } from '../../search/memory.ts'
+import type { Evaluation } from '../../search/objective.ts'
+import type { SearchOutcome } from '../../search/run.ts'
+import { keyOf, pointOf, skipOf } from '../../search/space.ts'
+import { aboutRun, figure, machine, runner } from '../bench/report.ts'
+import { describeSkip } from '../summary.ts'
+import { type Column, formatTable } from '../table.ts'
+import type { Chosen } from './out.ts'
+
+const right = (title: string): Column => ({ title, align: 'right' })
+
+/** Each strategy's best. */
+function searchesTable({ searches }: SearchOutcome): string {
+  return formatTable(
+    [
+      { title: 'strategy' },
+      right('evaluations'),
+      right('best, modelled'),
+      right('drafts of'),
+      { title: 'skips' },
+      { title: '' },
+    ],
+    searches.map(({ strategy, found, best, reason }) => [
+      strategy,
+      `${found.length}`,
+      best ? best.speedup.toFixed(3) : '',
+      best ? `${best.draftLength}` : '',
+      best ? describeSkip(skipOf(best.point)) : '',
+      { budget: '', exhausted: 'found nothing new to ask', interrupted: 'interrupted' }[reason],
+    ]),
+  )
+}
+
+/** Model and measurement side by side. */
+function confirmedTable(confirmed: readonly ConfirmedRecord[]): string {
+  return formatTable(
+    [
+      right('modelled'),
+      right('measured'),
+      right('differs by'),
+      right('tokens/s'),
+      right('plain'),
+      { title: 'skips' },
+      { title: '' },
+    ],
+    confirmed.map(({ key, draftLength, predicted, speedup, drafted, plain, identical }) => [
+      predicted.toFixed(3),
+      figure(speedup, 3),
+      `${(100 * (speedup.median / predicted - 1)).toFixed(1)} %`,
+      figure(drafted, 1),
+      figure(plain, 1),
+      `${describeSkip(skipOf(pointOf(key, key.length)))}; drafts of ${draftLength}`,
+      identical ? '' : 'CHANGES THE TEXT',
+    ]),
+  )
+}
+
+/** What came of a search. */
+export type End =
+  /** A set that is faster, by measurement. */
+  | { readonly kind: 'set'; readonly chosen: Chosen }
+  /** No set is expected to be faster, or none was. */
+  | { readonly kind: 'plain' }
+  /** The best that was found, which nobody timed. */
+  | { readonly kind: 'untimed' | 'interrupted'; readonly chosen: Chosen | undefined }
+
+export interface SearchResult {
+  readonly model: Model
+  readonly header: JournalHeader
+  readonly outcome: SearchOutcome
+  readonly confirmed: readonly ConfirmedRecord[]
+  readonly end: End
+  /** Paths: of the journal, of the file in the cache folder, and of `--out`. */
+  readonly journal: string | undefined
+  readonly saved: string | undefined
+  readonly out: string | undefined
+}
+
+/** For `--json`. */
+export function resultOf({ header, outcome, confirmed, end, journal, saved, out, model }: SearchResult): object {
+  const { format: _, ...about } = header
+  const chosen = end.kind === 'plain' ? undefined : end.chosen
+  return {
+    format: 'drafthorse/search-result@1',
+    ...machine(),
+    ...runner(model.backend),
+    ...about,
+    searches: outcome.searches.map(({ strategy, reason, found, best }) => {
+      return { strategy, reason, evaluations: found.length, best: best && setOf(best) }
+    }),
+    evaluated: outcome.found.length,
+    confirmed: confirmed.map(({ kind: _kind, ...record }) => ({
+      ...record,
+      skip: skipOf(pointOf(record.key, header.sublayers)),
+    })),
+    end: end.kind,
+    chosen: chosen && setOf(chosen),
+    ...(journal !== undefined && { journal }),
+    ...(saved !== undefined && { saved }),
+    ...(out !== undefined && { out }),
+  }
+}
+
+function setOf({ point, speedup, draftLength, survival, draft }: Pick<Found, 'point' | keyof Evaluation>): object {
+  return { key: keyOf(point), skip: skipOf(point), speedup, draftLength, survival, draft }
+}
+
+export function describeSearch(result: SearchResult): string {
+  const { model, header, outcome, confirmed } = result
+  const { prompts } = header
+  return [
+    aboutRun(model),
+    `${prompts.count} prompts of ${prompts.tokens} tokens, ${outcome.found.length} sets evaluated`,
+    '',
+    searchesTable(outcome),
+    ...(confirmed.length > 0 ? ['', 'Speed-up over plain decoding, timed in turns:', confirmedTable(confirmed)] : []),
+    '',
+    ...describeEnd(result),
+    '',
+  ].join('\n')
+}
+
+/** What was chosen, where it is, and what to do next. */
+function describeEnd({ model, outcome, end, confirmed, saved, out, journal }: SearchResult): string[] {
+  const { name } = model
+  const written = out === undefined ? [] : [`written to ${out}`]
+  const stays = hasSkip(model) ? [`The set that ${name} has (${describeSkip(model.skip!)}) stays as it is.`] : []
+  switch (end.kind) {
+    case 'set': {
+      const { chosen } = end
+      const kept = saved === undefined ? [`not kept for ${name} (--no-save)`] : [`kept for ${name} in ${saved}`]
+      const median = chosen.confirmed!.speedup.median
+      return [
+        `Fastest: ${describeFound({ ...chosen, speedup: median })}.`,
+        `It is ${[...kept, ...written].join(', and ')}.`,
+      ]
+    }
+    case 'plain':
+      return [
+        confirmed.length > 0
+          ? 'Plain decoding is fastest here: no set was faster in three of four comparisons.'
+          : `Plain decoding is fastest here: none of the ${outcome.found.length} sets is expected to be faster.`,
+        'Nothing is kept.',
+        ...stays,
+      ]
+    default: {
+      const { chosen } = end
+      const goOn = journal === undefined ? [] : [`The same command with --resume goes on with ${journal}.`]
+      const next = end.kind === 'interrupted' ? goOn : []
+      if (!chosen) return ['Nothing was found that is expected to be faster than plain decoding.', ...next]
+      return [
+        `Best so far: ${describeFound(chosen)}, by the model alone.`,
+        `It was not timed, and so it is not kept for ${name}${written.length > 0 ? `; it is ${written[0]}` : ''}.`,
+        ...next,
+      ]
+    }
+  }
+}
+
+/** A damaged file in the cache folder is replaced by what is kept, or stays. */
+function hasSkip(model: Model): boolean {
+  try {
+    return model.skip !== undefined
+  } catch (error) {
+    if (error instanceof ModelFormatError) return false
+    throw error
+  }
+}
+
+/** A set and what it brings, in a line. */
+function describeFound({ point, speedup, draftLength }: Pick<Found, 'point' | 'speedup' | 'draftLength'>): string {
+  const skipped = point.filter(Boolean).length
+  const what = `${speedup.toFixed(3)} times plain decoding with drafts of ${draftLength}`
+  return `${what}, ${skipped} of ${point.length} sublayers skipped (${describeSkip(skipOf(point))})`
+}
