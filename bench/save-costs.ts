@@ -4,6 +4,7 @@ import type { Model } from '../model/load-model.ts'
 import type { SkipSet } from '../model/skip.ts'
 import { parseSkipEntry, skipFormat } from '../model/skip-file.ts'
 import type { SkipCosts, SkipPrior } from '../model/skip-prior.ts'
+import { nonDecreasing } from '../search/non-decreasing.ts'
 import type { Attainable } from './speculate.ts'
 
 /**
@@ -21,7 +22,7 @@ export function mergedPrior(
     dtype: summary.dtype,
     threads: backend.capabilities.threads,
     draft: rounded(costs.draft),
-    verify: nonDecreasing(costs.verify).map(rounded),
+    verify: verifyCosts(costs.verify).map(rounded),
     prefix: rounded(Math.min(costs.prefixShare, mostPrefix)),
   }
   const others = (known?.costs ?? []).filter(
@@ -49,21 +50,9 @@ export function skipFileWith(
 /** The part of a pass that is not done again is never all of it. */
 const mostPrefix = 0.99
 
-/**
- * The non-decreasing figures nearest to these in squares, by pooling those that fall (Ayer et al. 1955): a pass of more rows
- * takes no less. The first, 1, is what the others are over, and stays.
- */
-function nonDecreasing([one = 1, ...more]: readonly number[]): number[] {
-  const pools: { mean: number; count: number }[] = []
-  for (const figure of more) {
-    let pool = { mean: figure, count: 1 }
-    while (pools.length > 0 && pools.at(-1)!.mean > pool.mean) {
-      const { mean, count } = pools.pop()!
-      pool = { mean: (mean * count + pool.mean * pool.count) / (count + pool.count), count: count + pool.count }
-    }
-    pools.push(pool)
-  }
-  return [one, ...pools.flatMap(({ mean, count }) => new Array<number>(count).fill(Math.max(one, mean)))]
+/** A pass of more rows takes no less. The first, 1, is what the others are over, and stays. */
+function verifyCosts([one = 1, ...more]: readonly number[]): number[] {
+  return [one, ...nonDecreasing(more).map((cost) => Math.max(one, cost))]
 }
 
 interface WeightedSurvival {

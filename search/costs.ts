@@ -3,13 +3,14 @@
 import { skipLayers } from '../decode/draft/skip-layers.ts'
 import type { DraftAsked } from '../decode/drafting.ts'
 import { prefill } from '../decode/prefill.ts'
-import { decodeRound, type Lane } from '../decode/speculative.ts'
-import { interleave, spread } from '../decode/timing.ts'
+import { decodeRound } from '../decode/speculative.ts'
+import { interleave, pairedRatio, type Side, spread } from '../decode/timing.ts'
 import type { Turn } from '../engine/turn.ts'
 import { createSequence } from '../model/cache.ts'
 import type { Llama } from '../model/llama.ts'
 import { noSkip, type SkipSet } from '../model/skip.ts'
 import type { RoundCosts } from './attainable.ts'
+import { nonDecreasing } from './non-decreasing.ts'
 import type { Recording } from './recording.ts'
 import type { Point } from './space.ts'
 
@@ -47,9 +48,6 @@ export interface CostOptions {
   readonly clock?: (() => number) | undefined
 }
 
-/** Tokens drafted in the rounds from which the cost of a draft pass is told. */
-const drafted = 4
-
 /**
  * Times rounds of decoding, interleaved: plain ones, those that verify 1 to `longest` guesses, and those that draft without
  * attention, without MLPs, without both and with all. Sublayers of a kind count alike. Throws `AbortError`.
@@ -64,18 +62,23 @@ export async function measureCosts(llama: Llama, options: CostOptions): Promise<
     { attention: all, mlp: all },
   ]
   const { longest } = options
-  const guesses = Array.from({ length: Math.max(longest, drafted) + 1 }, (_, count): RoundKind => ({ count }))
-  const kinds = [...guesses, ...drafts.map((skip): RoundKind => ({ count: drafted, skip, reusePrefix: false }))]
-  const ratios = await roundRatios(llama, kinds, options)
-  const passes = ratios.slice(guesses.length).map((ratio) => (ratio - ratios[drafted]!) / drafted)
-  const [full, noAttention, noMlp, neither] = passes as [number, number, number, number] // as many as `drafts`
+  const guesses = Array.from({ length: longest }, (_, i): RoundKind => ({ count: i + 1 }))
+  const counts = [...new Set([1 / 3, 2 / 3, 1].map((share) => Math.ceil(share * longest)))]
+  const drafting = drafts.flatMap((skip) => counts.map((count): RoundKind => ({ count, skip, reusePrefix: false })))
+  const ratios = await roundRatios(llama, [...guesses, ...drafting], options)
+  const verify = [1, ...nonDecreasing(ratios.slice(0, guesses.length))]
+  // What a round of k drafts takes beyond one of k guesses is k draft passes: the slope, by least squares.
+  const [full, noAttention, noMlp, neither] = drafts.map((_, i) => {
+    const beyond = counts.map((count, j) => ratios[guesses.length + i * counts.length + j]! - verify[count]!)
+    return beyond.reduce((sum, ms, j) => sum + ms * counts[j]!, 0) / counts.reduce((sum, count) => sum + count ** 2, 0)
+  }) as [number, number, number, number] // as many as `drafts`
   // The sum of three parts that is nearest to the four figures, in squares.
   const attention = Math.max(0, (full - noAttention + noMlp - neither) / 2 / layers)
   const mlp = Math.max(0, (full - noMlp + noAttention - neither) / 2 / layers)
   return {
     sublayers: Array.from({ length: 2 * layers }, (_, sublayer) => (sublayer % 2 === 0 ? attention : mlp)),
     around: Math.max(0, (full + noAttention + noMlp + neither) / 4 - (layers * (attention + mlp)) / 2),
-    verify: ratios.slice(0, longest + 1),
+    verify,
   }
 }
 
@@ -85,9 +88,8 @@ export async function measureRound(
   round: { readonly skip: SkipSet; readonly draftLength: number },
   options: Omit<CostOptions, 'longest'>,
 ): Promise<number> {
-  const kinds = [{ count: 0 }, { count: round.draftLength, skip: round.skip }]
-  const ratios = await roundRatios(llama, kinds, options)
-  return ratios[1]!
+  const [ratio] = await roundRatios(llama, [{ count: round.draftLength, skip: round.skip }], options)
+  return ratio!
 }
 
 /** Cached tokens in the middle of the middle text. */
@@ -103,7 +105,10 @@ interface RoundKind {
   readonly reusePrefix?: boolean
 }
 
-/** What rounds of these kinds take over the first. */
+/** Plain rounds that are timed in each turn: everything is over these, so they are known best. */
+const plainSides = 3
+
+/** What rounds of these kinds take over plain ones. */
 async function roundRatios(
   llama: Llama,
   kinds: readonly RoundKind[],
@@ -112,36 +117,34 @@ async function roundRatios(
   const { backend, config } = llama
   const history = Array.from({ length: context + 1 }, (_, position) => (position * 37 + 11) % config.vocabSize)
   const sequence = createSequence(backend, config)
+  const side = (name: string, kind: RoundKind): Side => {
+    const asked = askedFor(llama, kind)
+    const round = (): Promise<unknown> => {
+      const drafts = (): Iterator<DraftAsked, void> => asked.values()
+      const ends = { acceptance: undefined, mayShowExit: false, exitToShow: () => undefined }
+      return decodeRound(llama, [{ sequence, history, drafts, ...ends }], { turn, clock })
+    }
+    return {
+      name,
+      async run() {
+        await round() // most rounds follow one of their kind, whose weights are the last that were read
+        const started = clock()
+        await round()
+        return clock() - started
+      },
+    }
+  }
   try {
     await prefill(llama, sequence, { ids: history, turn, onPass: () => {} })
-    const sides = kinds.map((kind, i) => {
-      const lane: Lane = {
-        sequence,
-        history,
-        acceptance: undefined,
-        drafts: () => askedFor(llama, kind).values(),
-        mayShowExit: false,
-        exitToShow: () => undefined,
-      }
-      return {
-        name: `${i}`,
-        async run() {
-          const round = (): Promise<unknown> => decodeRound(llama, [lane], { turn, clock })
-          await round() // most rounds follow one of their kind, whose weights are the last that were read
-          const started = clock()
-          await round()
-          return clock() - started
-        },
-      }
-    })
-    const figures = await interleave(sides, {
-      rounds: repeats,
-      warmup: 2,
-      turn,
-      ...(onProgress && { onRun: onProgress }),
-    })
-    const medians = kinds.map((_, i) => spread(figures.get(`${i}`)!).median)
-    return medians.map((median) => median / medians[0]!)
+    const sides = kinds.map((kind, i) => side(`${i}`, kind))
+    for (let i = 0; i < plainSides; i++) {
+      sides.splice(Math.round((i * sides.length) / (plainSides - 1)), 0, side(`plain ${i}`, { count: 0 }))
+    }
+    const onRun = onProgress && { onRun: onProgress }
+    const figures = await interleave(sides, { rounds: repeats, warmup: 2, turn, ...onRun })
+    const plain = Array.from({ length: plainSides }, (_, i) => figures.get(`plain ${i}`)!)
+    const base = plain[0]!.map((_, round) => spread(plain.map((own) => own[round]!)).median)
+    return kinds.map((_, i) => pairedRatio(figures.get(`${i}`)!, base).median)
   } finally {
     sequence.dispose()
   }

@@ -1,6 +1,7 @@
 // Which sublayers to skip: the space, the objective, and what finds its way in it.
 
-export { type CostOptions, costsOf, measureCosts, type SublayerCosts } from './costs.ts'
+export { type Candidate, type Confirmed, type ConfirmOptions, confirm, type Timed } from './confirm.ts'
+export { type CostOptions, costsOf, measureCosts, measureRound, medianContext, type SublayerCosts } from './costs.ts'
 export {
   type BeginRecord,
   type Budget,

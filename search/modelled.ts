@@ -6,6 +6,7 @@ import { createTurn } from '../engine/turn.ts'
 import type { Model } from '../model/load-model.ts'
 import { predictedSpeedup, type RoundCosts, type RoundOutcome, roundCost, survivals } from './attainable.ts'
 import { costsOf, type SublayerCosts } from './costs.ts'
+import { insideOf } from './inside.ts'
 import type { Evaluation, Objective } from './objective.ts'
 import type { Recording } from './recording.ts'
 import { type Accepted, replay } from './replay.ts'
@@ -18,6 +19,8 @@ export interface ModelledOptions {
   readonly costs: SublayerCosts
   /** The longest draft that is considered. Default: the longest whose verification was measured. */
   readonly longest?: number | undefined
+  /** Rows at which strategies may look into the model. Default 32. */
+  readonly samples?: number | undefined
 }
 
 /**
@@ -25,7 +28,7 @@ export interface ModelledOptions {
  * length; the rounds are those of decoding. Two objectives with one `id` and the same costs agree on every point.
  */
 export function modelledObjective(model: Model, options: ModelledOptions): Objective {
-  const { recording, costs, longest = costs.verify.length - 1 } = options
+  const { recording, costs, longest = costs.verify.length - 1, samples = 32 } = options
   const { sublayers } = model
   if (costs.sublayers.length !== sublayers) {
     throw new ArgumentError(`there are costs of ${costs.sublayers.length} sublayers; ${model.name} has ${sublayers}`)
@@ -54,6 +57,7 @@ export function modelledObjective(model: Model, options: ModelledOptions): Objec
       for (const point of points) evaluations.push(await evaluate(point, signal))
       return evaluations
     },
+    inside: insideOf(model, recording, { samples }),
   }
 }
 
