@@ -21,19 +21,22 @@ interface Options {
 }
 
 export function searchReportCommand(): Command {
-  return new Command('report')
-    .description('show what a search found, from its journal alone')
-    .argument('<journal>', 'the file that drafthorse search wrote')
-    .option('--html <file>', 'write a page with charts as well; it needs the package chart.js')
-    .option('--json', 'one JSON object on standard output')
-    .addHelpText(
-      'after',
-      `
+  return (
+    new Command('report')
+      .description('show what a search found, from its journal alone')
+      .argument('<journal>', 'the file that drafthorse search wrote')
+      .option('--html <file>', 'write a page with charts as well; it needs the package chart.js')
+      .option('--json', 'one JSON object on standard output')
+      .addHelpText(
+        'after',
+        `
 Examples:
   $ drafthorse search report search.jsonl
   $ drafthorse search report search.jsonl --html search.html`,
-    )
-    .action(report)
+      )
+      // Commands above may have options of the same names, and then take them from here.
+      .action((journal: string, _: Options, command: Command) => report(journal, command.optsWithGlobals<Options>()))
+  )
 }
 
 async function report(journal: string, { html, json }: Options): Promise<void> {

@@ -50,7 +50,7 @@ function markOf({ kind, colour }: Series): PointStyle {
   return colour < 0 ? 'circle' : marks[colour % marks.length]!
 }
 
-function datasetOf(series: Series): Dataset {
+function datasetOf(series: Series, index: number): Dataset {
   const own = colour(series.colour)
   const named = { label: series.name, borderColor: own, backgroundColor: own }
   if (series.kind === 'bars') {
@@ -65,6 +65,8 @@ function datasetOf(series: Series): Dataset {
       ...named,
       data,
       borderWidth: grey ? 1 : 2,
+      // The later ones on top, for their dashes leave room for what lies beneath.
+      order: -index,
       borderDash: dashOf(series),
       stepped: series.shape === 'steps' ? 'before' : false,
       pointRadius: lone ? 3 : 0,
@@ -183,7 +185,7 @@ function legendOf({ series }: ChartData): LegendLabels {
     ...(only('line') ? { pointStyleWidth: 36 } : { boxWidth: 12, boxHeight: 10 }),
     generateLabels: (chart) =>
       chart.data.datasets.map((dataset, datasetIndex) => {
-        const looks = datasetOf(series[datasetIndex]!)
+        const looks = datasetOf(series[datasetIndex]!, datasetIndex)
         return {
           datasetIndex,
           text: dataset.label ?? '',

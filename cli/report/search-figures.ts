@@ -113,7 +113,7 @@ function slower(a: Worth, b: Worth): number {
 type Worth = Pick<PointRecord, 'key' | 'speedup'> & { readonly drafted?: number | undefined }
 
 /** To draft with the whole model loses next to nothing, but is no answer to which sublayers to skip. */
-function whenDrafting({ key, drafted = 0 }: Worth): number {
+function whenDrafting({ key, drafted = -1 }: Worth): number {
   return key.includes('1') ? drafted : -1
 }
 
@@ -187,6 +187,11 @@ function bestTenth(sets: readonly SetFigures[], sublayers: number): BestTenth {
     (_, i) => best.filter(({ key }) => key[i] === '1').length / Math.max(1, best.length),
   )
   return { sets: best.length, shares }
+}
+
+/** Whether the best sets of the strategies, none of which is faster than plain decoding, are those that lose least. */
+export function knowsLosses({ strategies }: SearchFigures): boolean {
+  return strategies.every(({ best }) => best.drafted !== undefined)
 }
 
 /** The fastest set, where one is faster than plain decoding. */

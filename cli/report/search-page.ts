@@ -6,7 +6,7 @@ import { type Html, html } from './html.ts'
 import { foldedTable, htmlTable } from './html-table.ts'
 import type { Page } from './page.ts'
 import { searchCharts, shownSets } from './search-charts.ts'
-import { fastest, type SearchFigures } from './search-figures.ts'
+import { fastest, knowsLosses, type SearchFigures } from './search-figures.ts'
 import {
   bestTable,
   conditions,
@@ -60,7 +60,9 @@ function mapPart(figures: SearchFigures, place: Place): Html {
   return html`<section>
 <h2>Skip map</h2>
 <p class="faint">The best set of each strategy: which attention and which MLP it skips when it drafts.${
-    fastest(figures) ? '' : ' Plain decoding is faster than all of them: these lose least.'
+    fastest(figures)
+      ? ''
+      : ` Plain decoding is faster than all sets${knowsLosses(figures) ? '; these lose least' : ''}.`
   }</p>
 ${skipMap(figures)}
 ${htmlTable(bestTable(figures))}

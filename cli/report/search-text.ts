@@ -5,7 +5,7 @@ import { plot } from '../plot.ts'
 import { formatTable } from '../table.ts'
 import { printable } from '../terminal.ts'
 import { soFarRange } from './search-charts.ts'
-import { fastest, type SearchFigures, type StrategyFigures } from './search-figures.ts'
+import { fastest, knowsLosses, type SearchFigures, type StrategyFigures } from './search-figures.ts'
 import { conditions, confirmedTable, strategyNotes, strategyTable, type Table, verdict } from './search-tables.ts'
 
 /** The summary as text, with a newline at its end. Names that a journal has are shown on one line, without control characters. */
@@ -103,6 +103,9 @@ function skipMap(figures: SearchFigures, { columns, blocks }: BarStyle): string 
     )
   }
   const shares = fastest(figures) ? '; of the fastest tenth, in tenths of its sets' : ''
-  const which = fastest(figures) ? 'the best set of each strategy' : 'the set of each strategy that loses least'
+  const which =
+    fastest(figures) || !knowsLosses(figures)
+      ? 'the best set of each strategy'
+      : 'the set of each strategy that loses least'
   return `Skipped (${skipped}) by ${which}${shares}\n\n${parts.join('\n\n')}`
 }

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mock } from 'node:test'
+import { Command } from 'commander'
 import { pageBeginning } from '../../cli/report/page.ts'
 import { searchFigures } from '../../cli/report/search-figures.ts'
 import { searchReportCommand } from '../../cli/search-report.ts'
@@ -37,7 +38,8 @@ describe('drafthorse search report', () => {
       }),
     )
     try {
-      await searchReportCommand().parseAsync(args, { from: 'user' })
+      const above = new Command('search').option('--json').addCommand(searchReportCommand())
+      await above.parseAsync(['report', ...args], { from: 'user' })
     } finally {
       for (const writer of writers) writer.mock.restore()
     }
