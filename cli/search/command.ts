@@ -179,11 +179,11 @@ async function settle(running: Running, outcome: SearchOutcome): Promise<{ confi
     return { kind, chosen: best && { ...best, confirmed: undefined } }
   }
   if (outcome.interrupted) return { confirmed: [], end: untimed('interrupted') }
+  if (options.confirm === 0) return { confirmed: [], end: untimed('untimed') }
   const confirmed: ConfirmedRecord[] = []
   try {
     const own = await ownOf(running)
     const candidates = candidatesOf(outcome.found, { own, most: options.confirm })
-    if (options.confirm === 0) return { confirmed, end: untimed('untimed') }
     const { model, subject, status } = running
     const timed = await confirmSets(model, {
       sets: candidates,
