@@ -141,6 +141,7 @@ function recordOf(of: Fields, { sublayers }: JournalHeader): JournalRecord | und
         plain: of.spread('plain'),
         drafted: of.spread('drafted'),
         speedup: of.spread('speedup'),
+        ...(of.has('costModel') && { costModel: of.spread('costModel') }),
         predicted: of.figure('predicted', 'above zero'),
         identical: of.truth('identical'),
       }

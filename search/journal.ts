@@ -71,6 +71,8 @@ export interface ConfirmedRecord {
   readonly drafted: Spread
   /** Drafted over plain, pair by pair. */
   readonly speedup: Spread
+  /** The same where a draft is as long as pays by what rounds take, as `generate` does unasked. */
+  readonly costModel?: Spread
   /** What the objective says of the set. */
   readonly predicted: number
   /** Whether all texts were those of plain decoding. */

@@ -179,16 +179,15 @@ async function settle(running: Running, outcome: SearchOutcome): Promise<{ confi
     return { kind, chosen: best && { ...best, confirmed: undefined } }
   }
   if (outcome.interrupted) return { confirmed: [], end: untimed('interrupted') }
+  if (options.confirm === 0) return { confirmed: [], end: untimed('untimed') }
   const confirmed: ConfirmedRecord[] = []
   try {
     const own = await ownOf(running)
     const candidates = candidatesOf(outcome.found, { own, most: options.confirm })
-    if (options.confirm === 0) return { confirmed, end: untimed('untimed') }
-    const { model, prompts, status } = running
+    const { model, subject, status } = running
     const timed = await confirmSets(model, {
       sets: candidates,
-      prompts,
-      maxNewTokens: options.maxNewTokens,
+      recording: subject.recording,
       signal,
       onProgress: (done, total) => status.show(`timing text ${done} of ${total}`),
     })

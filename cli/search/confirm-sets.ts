@@ -1,69 +1,46 @@
-// Timing the best sets, alone, beside plain decoding.
+// Timing the best sets beside plain decoding, as records of the journal.
 
-import { type GenerateOptions, generate } from '../../decode/index.ts'
-import { interleave, pairedRatio, spread } from '../../decode/timing.ts'
-import { createTurn } from '../../engine/turn.ts'
 import type { Model } from '../../model/load-model.ts'
+import { confirm } from '../../search/confirm.ts'
 import type { ConfirmedRecord } from '../../search/journal.ts'
 import type { Found } from '../../search/memory.ts'
+import type { Recording } from '../../search/recording.ts'
 import { skipOf } from '../../search/space.ts'
 
-export interface ConfirmOptions {
+export interface ConfirmSetsOptions {
   readonly sets: readonly Found[]
-  /** Token ids. */
-  readonly prompts: readonly (readonly number[])[]
-  readonly maxNewTokens: number
+  readonly recording: Recording
   readonly signal: AbortSignal
   readonly onProgress: (done: number, total: number) => void
 }
 
-/** Rounds of comparison that there are at least: few prompts are decoded several times. */
-const leastRounds = 8
+/** Comparisons that there are at least: few texts are decoded several times. */
+const leastRounds = 16
 
-/** Decodes the prompts plainly and with each set, in turns. Throws `AbortError`. */
+/** Those sets of which there are figures: texts of a single token have no speed. Throws `AbortError`. */
 export async function confirmSets(
   model: Model,
-  { sets, prompts, maxNewTokens, signal, onProgress }: ConfirmOptions,
+  { sets, recording, signal, onProgress }: ConfirmSetsOptions,
 ): Promise<ConfirmedRecord[]> {
   if (sets.length === 0) return []
-  const turn = createTurn(signal)
-  const texts = new Map<string, Map<number, string>>()
-  const side = (name: string, options: GenerateOptions) => ({
-    name,
-    async run(round: number) {
-      const at = round % prompts.length
-      const { result } = generate(model, prompts[at]!, { ...options, maxNewTokens, signal })
-      const { tokens, stats } = await result
-      await turn() // an aborted text is a result too, but not one to count
-      const made = texts.get(name) ?? new Map<number, string>()
-      texts.set(name, made.set(at, tokens.join(' ')))
-      return stats.tokensPerSecond ?? Number.NaN
-    },
-  })
-  const sides = [
-    side('', { draft: 'none' }),
-    ...sets.map(({ key, point, draftLength }) => side(key, { draft: 'skip', skip: skipOf(point), draftLength })),
-  ]
-  const rounds = prompts.length * Math.ceil(leastRounds / prompts.length)
-  const figures = await interleave(sides, { rounds, turn, onRun: onProgress })
-  const [plain] = sides.map(({ name }) => figures.get(name)!)
-  return sets.flatMap(({ key, draftLength, speedup: predicted }): ConfirmedRecord[] => {
-    const drafted = figures.get(key)!
-    // A text of one token has no speed.
-    const pairs = plain!
-      .map((figure, i) => [figure, drafted[i]!] as const)
-      .filter((pair) => pair.every(Number.isFinite))
-    if (pairs.length === 0) return []
-    const [below, above] = [pairs.map(([figure]) => figure), pairs.map(([, figure]) => figure)]
-    const identical = [...texts.get('')!].every(([at, text]) => texts.get(key)!.get(at) === text)
+  const repeats = Math.max(2, Math.ceil(leastRounds / recording.texts.length))
+  const candidates = sets.map(({ point, draftLength, speedup }) => ({ skip: skipOf(point), draftLength, speedup }))
+  const confirmed = await confirm(model, { recording, candidates, repeats, signal, onProgress })
+  return confirmed.flatMap(({ plain, fixed, costModel }, i): ConfirmedRecord[] => {
+    const { key, draftLength, speedup: predicted } = sets[i]!
+    const identical = fixed.identical && costModel.identical
+    const { drafted, speedup } = fixed
+    const figures = [plain, drafted, speedup, costModel.speedup].flatMap(({ low, median, high }) => [low, median, high])
+    if (!figures.every(Number.isFinite)) return []
     return [
       {
         kind: 'confirmed',
         key,
         draftLength,
-        plain: spread(below),
-        drafted: spread(above),
-        speedup: pairedRatio(above, below),
+        plain,
+        drafted,
+        speedup,
+        costModel: costModel.speedup,
         predicted,
         identical,
       },

@@ -8,7 +8,7 @@ import { asObject, type JsonObject, parseJson } from '../../model/load/json.ts'
 import type { Model } from '../../model/load-model.ts'
 import { putInPlace } from '../../model/put-in-place-node.ts'
 import { ownPrior, type SkipDetails } from '../../model/skip-cache.ts'
-import { parseSkipEntry, skipFormat } from '../../model/skip-file.ts'
+import { findSkipEntry, skipFormat } from '../../model/skip-file.ts'
 import { costsOf, type SublayerCosts } from '../../search/costs.ts'
 import type { ConfirmedRecord, JournalHeader } from '../../search/journal.ts'
 import type { Evaluation } from '../../search/objective.ts'
@@ -74,10 +74,9 @@ export async function skipFilePlace(path: string): Promise<SkipFilePlace> {
   if (found.size > largestFile) return refuse(`it has ${found.size} bytes`)
   try {
     const content = asObject(parseJson(await readFile(path), path), path)
-    const names = Object.keys(content).filter((name) => name !== 'format')
-    // A set by itself has the same keys as a model of that name.
+    for (const modelName of ['', ...Object.keys(content)]) findSkipEntry(content, { where: path, modelName })
+    // A set by itself has no name under which it could stay.
     const isBare = Array.isArray(content['attention']) || Array.isArray(content['mlp'])
-    for (const modelName of isBare ? ['attention'] : names) parseSkipEntry(content, { where: path, modelName })
     return { path, content: isBare ? undefined : content }
   } catch (cause) {
     if (!(cause instanceof ModelFormatError)) throw cause

@@ -43,15 +43,17 @@ function confirmedTable(confirmed: readonly ConfirmedRecord[]): string {
       right('modelled'),
       right('measured'),
       right('differs by'),
+      right('unasked length'),
       right('tokens/s'),
       right('plain'),
       { title: 'skips' },
       { title: '' },
     ],
-    confirmed.map(({ key, draftLength, predicted, speedup, drafted, plain, identical }) => [
+    confirmed.map(({ key, draftLength, predicted, speedup, costModel, drafted, plain, identical }) => [
       predicted.toFixed(3),
       figure(speedup, 3),
       `${(100 * (speedup.median / predicted - 1)).toFixed(1)} %`,
+      costModel ? figure(costModel, 3) : '',
       figure(drafted, 1),
       figure(plain, 1),
       `${describeSkip(skipOf(pointOf(key, key.length)))}; drafts of ${draftLength}`,

@@ -5,7 +5,7 @@ import type { Model } from '../../model/load-model.ts'
 import { measureCosts, medianContext, type SublayerCosts } from '../../search/costs.ts'
 import { modelledObjective } from '../../search/modelled.ts'
 import type { Objective } from '../../search/objective.ts'
-import { record } from '../../search/recording.ts'
+import { type Recording, record } from '../../search/recording.ts'
 
 export interface SubjectOptions {
   /** Token ids. */
@@ -26,8 +26,8 @@ export interface SubjectProgress {
 export interface Subject extends Disposable {
   readonly objective: Objective
   readonly costs: SublayerCosts
-  /** Tokens that the model continued the prompts by. */
-  readonly tokens: number
+  /** What the model made of the prompts. */
+  readonly recording: Recording
 }
 
 /** Rounds of each kind of which a cost is the median. */
@@ -51,7 +51,7 @@ export async function openSubject(
         onProgress: told('timing round'),
       }))
     const objective = modelledObjective(model, { recording, costs, longest })
-    return { objective, costs, tokens: recording.tokens, [Symbol.dispose]: () => recording.dispose() }
+    return { objective, costs, recording, [Symbol.dispose]: () => recording.dispose() }
   } catch (error) {
     recording.dispose()
     throw error

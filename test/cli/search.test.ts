@@ -207,6 +207,33 @@ describe('drafthorse search', function () {
     assert.ok(!there.includes('plain.json') && !there.includes('cache'))
   })
 
+  it('times the best set and the one that the model has, and keeps the faster, or none where plain decoding is', async () => {
+    await copyFile(path('undisturbed.jsonl'), path('timed.jsonl'))
+    const cache = path('kept')
+    const args = [...settings, '--confirm', '1', '--journal', 'timed.jsonl', '--resume', '--json']
+    const { code, stdout, stderr } = await search(args, { env: { DRAFTHORSE_CACHE: cache } })
+    assert.equal(code, 0, stderr)
+    const { end, chosen, saved, confirmed } = JSON.parse(stdout)
+    const timed = (await recordsOf('timed.jsonl')).filter((record) => record.kind === 'confirmed')
+    assert.deepEqual(
+      timed.map(({ key }) => key),
+      confirmed.map(({ key }: { key: string }) => key),
+    )
+    assert.deepEqual([timed[0]!.key, timed[0]!.predicted], [bestOf(undisturbed).key, bestOf(undisturbed).speedup])
+    assert.ok(timed.every(({ identical }) => identical))
+    if (end === 'plain') {
+      assert.deepEqual([chosen, saved], [undefined, undefined])
+      await assert.rejects(() => readdir(cache), /ENOENT/)
+    } else {
+      assert.equal(end, 'set')
+      const { stories } = JSON.parse(await readFile(saved, 'utf8'))
+      assert.deepEqual({ attention: stories.attention, mlp: stories.mlp }, chosen.skip)
+      assert.deepEqual(stories.confirmed, timed.find(({ key }) => key === chosen.key)!.speedup)
+      const info = await run(['info', '--json'], { env: { DRAFTHORSE_CACHE: cache } })
+      assert.deepEqual(JSON.parse(info.stdout).model.skip, chosen.skip)
+    }
+  })
+
   describe('says what is wrong, in a line, and fails', () => {
     const with_ = async (name: string, content: string): Promise<void> => writeFile(path(name), content)
     const resume = [...settings, '--resume', '--journal']

@@ -34,6 +34,7 @@ const confirmed: JournalRecord = {
   plain: spread,
   drafted: spread,
   speedup: spread,
+  costModel: spread,
   predicted: 1.1,
   identical: true,
 }

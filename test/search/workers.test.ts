@@ -1,5 +1,7 @@
 // Workers: what several processes find is what one finds; those that end are replaced, or the search fails and says so.
 import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +9,9 @@ import { startWorkers, type Workers } from '../../cli/search/workers.ts'
 import { AbortError } from '../../engine/errors.ts'
 import type { JournalRecord } from '../../search/journal.ts'
 import { runSearch } from '../../search/run.ts'
+import type { Point } from '../../search/space.ts'
 import { fails } from '../model/load/fixtures.ts'
+import { skipUnlessPossible } from '../skip.ts'
 import { climber, hills } from './hills.ts'
 import type { HillsBegin } from './hills-worker.ts'
 
@@ -31,7 +35,7 @@ async function journalOf(objective: Parameters<typeof runSearch>[0], width: numb
 
 describe('workers of a search', function () {
   this.timeout(60_000)
-  // 11111111 is one of the points that all searches start from.
+  // One of the points that all searches start from.
   const endsAt = '11111111'
 
   it('find what one process finds, in the same order', async () => {
@@ -73,11 +77,25 @@ describe('workers of a search', function () {
     )
   })
 
+  it('end with the process that asks, and not by a Ctrl-C of their own', async function () {
+    skipUnlessPossible(this, process.platform !== 'win32', 'Windows cannot send a child Ctrl-C')
+    const child = fork(new URL('./hills-worker.ts', import.meta.url))
+    child.send({ begin: { sublayers } })
+    assert.deepEqual(await once(child, 'message'), [{ ready: 'hills' }, undefined])
+    child.kill('SIGINT')
+    child.send({ key: endsAt })
+    const [{ key, evaluation }] = await once(child, 'message')
+    assert.deepEqual([key, [evaluation]], [endsAt, await hills(sublayers).evaluate([new Array(sublayers).fill(true)])])
+    const ended = once(child, 'exit')
+    child.disconnect()
+    assert.deepEqual(await ended, [0, null])
+  })
+
   it('end with the signal, however far they are', async () => {
     await assert.rejects(() => start({}, AbortSignal.abort()), AbortError)
     const controller = new AbortController()
     await using workers = await start({}, controller.signal)
-    const told = workers.evaluate([hills(sublayers), 1, 2].map(() => new Array<boolean>(sublayers).fill(true)))
+    const told = workers.evaluate(new Array<Point>(3).fill(new Array<boolean>(sublayers).fill(true)))
     controller.abort()
     await assert.rejects(told, AbortError)
   })
