@@ -23,6 +23,8 @@ export interface ModelledOptions {
   readonly samples?: number | undefined
 }
 
+const plain = { speedup: 1, draftLength: 0 }
+
 /**
  * What drafting brings on the recorded texts: their tokens over the cost of the rounds that make them, at the best draft
  * length; the rounds are those of decoding. Two objectives with one `id` and the same costs agree on every point.
@@ -36,16 +38,21 @@ export function modelledObjective(model: Model, options: ModelledOptions): Objec
 
   async function evaluate(point: Point, signal: AbortSignal | undefined): Promise<Evaluation> {
     const about = costsOf(costs, point)
-    const most = longestThatPays(about, longest)
-    if (most === 0) return { speedup: 1, draftLength: 0, survival: [], draft: about.draft }
+    const { draft } = about
+    const lengths = Array.from({ length: longest }, (_, i) => i + 1)
+    const most = Math.max(0, ...lengths.filter((length) => atMost(length, about) > 1))
+    if (most === 0) {
+      const drafted = Math.max(...lengths.map((length) => atMost(length, about)))
+      return { speedup: 1, drafted, draftLength: 0, survival: [], draft }
+    }
     const turn = createTurn(signal)
     const accepted = await replay(model, recording, { skip: skipOf(point), longest: most, turn })
-    let best = { speedup: 1, draftLength: 0 }
-    for (let draftLength = 1; draftLength <= most; draftLength++) {
-      const speedup = predictedSpeedup(outcomes(recording, accepted, draftLength), about)
-      if (speedup > best.speedup) best = { speedup, draftLength }
-    }
-    return { ...best, survival: survivals(anywhere(recording, accepted, most), most), draft: about.draft }
+    const speedups = lengths
+      .slice(0, most)
+      .map((length) => predictedSpeedup(outcomes(recording, accepted, length), about))
+    const drafted = Math.max(...speedups)
+    const best = drafted > 1 ? { speedup: drafted, draftLength: speedups.indexOf(drafted) + 1 } : plain
+    return { ...best, drafted, survival: survivals(anywhere(recording, accepted, most), most), draft }
   }
 
   return {
@@ -68,12 +75,9 @@ export function objectiveId(model: Model, { recording, longest }: { recording: R
   return hash(JSON.stringify(['modelled@1', id ?? name, backend.name, summary.dtype, longest, texts]))
 }
 
-/** Drafts longer than this cost more than they bring even where every token stands; 0 where all do. */
-function longestThatPays(costs: RoundCosts, longest: number): number {
-  for (let drafted = longest; drafted > 0; drafted--) {
-    if (drafted + 1 > roundCost({ drafted, accepted: drafted, draftPasses: drafted }, costs)) return drafted
-  }
-  return 0
+/** The speed-up of drafts of a length, every token of which stands: of sets that skip next to nothing nearly what they bring. */
+function atMost(drafted: number, costs: RoundCosts): number {
+  return (drafted + 1) / roundCost({ drafted, accepted: drafted, draftPasses: drafted }, costs)
 }
 
 /** The rounds of all texts at one draft length. */

@@ -16,6 +16,7 @@ import {
   type SublayerCosts,
   skipOf,
 } from 'drafthorse/search'
+import { roundCost } from '../../search/attainable.ts'
 import { folderOf } from '../checkpoints.ts'
 import { assertNothingHeld, skipping } from '../decode/generations.ts'
 
@@ -92,8 +93,15 @@ describe('the modelled objective', () => {
     const dear = { ...costs, around: 1 }
     const broken = { ...recording, texts: [] } // whoever looks at the texts finds none
     const objective = modelledObjective(model, { recording: broken, costs: dear })
-    const [evaluation] = await objective.evaluate([flipped(pointOf('00000000', 8), 0)])
-    assert.deepEqual({ ...evaluation, draft: 0 }, { speedup: 1, draftLength: 0, survival: [], draft: 0 })
+    const point = flipped(pointOf('00000000', 8), 0)
+    const [evaluation] = await objective.evaluate([point])
+    const about = costsOf(dear, point)
+    const whole = dear.verify.slice(1).map((_, i) => {
+      return (i + 2) / roundCost({ drafted: i + 1, accepted: i + 1, draftPasses: i + 1 }, about)
+    })
+    const drafted = Math.max(...whole)
+    assert.ok(drafted < 1)
+    assert.deepEqual(evaluation, { speedup: 1, drafted, draftLength: 0, survival: [], draft: about.draft })
   })
 
   it('stops when it is told to, and refuses costs of another model', async () => {
