@@ -30,19 +30,20 @@ interface Shape {
   readonly noise: number
 }
 
+/** Values are never uncertain, and sublayers always have parts: with more noise or none of those a rough objective looks like chance. */
 const choices: { readonly [Name in keyof Shape]: readonly number[] } = {
-  linear: [0, 0.3, 1, 3, 10],
-  length: [0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6],
+  linear: [1, 2, 3, 6, 10],
+  length: [0.1, 0.2, 0.3, 0.4, 0.6],
   sums: [0, 0.3, 1, 3, 10],
   reach: [0.04, 0.08, 0.16, 0.32, 0.64],
-  noise: [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1],
+  noise: [1e-6, 1e-5, 1e-4, 1e-3],
 }
 const names: readonly (keyof Shape)[] = ['linear', 'sums', 'reach', 'length', 'noise']
 
 /** Which of the {@link choices} was found best. */
 export type Fitted = { readonly [Name in keyof Shape]: number }
 
-export const unfitted: Fitted = { linear: 2, sums: 2, reach: 2, length: 4, noise: 2 }
+export const unfitted: Fitted = { linear: 2, sums: 2, reach: 2, length: 3, noise: 2 }
 
 /** Where a set is, as the kernel sees it. */
 export interface Place {
