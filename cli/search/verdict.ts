@@ -1,5 +1,6 @@
 // What a search ends with: which sets are timed, and which of them is chosen.
 
+import type { Spread } from '../../decode/timing.ts'
 import type { ConfirmedRecord } from '../../search/journal.ts'
 import type { Found } from '../../search/memory.ts'
 
@@ -14,11 +15,16 @@ export function candidatesOf(
 }
 
 /**
- * The fastest of the sets that were faster than plain decoding in three of four comparisons at least, and changed no text;
- * undefined where there is none, and plain decoding is fastest.
+ * The fastest of the sets that changed no text and were faster than plain decoding beyond what chance makes of as many
+ * comparisons; undefined where there is none, and plain decoding is fastest.
  */
 export function fastest(confirmed: readonly ConfirmedRecord[]): ConfirmedRecord | undefined {
   return confirmed
-    .filter(({ identical, speedup }) => identical && speedup.low > 1)
+    .filter(({ identical, speedup }) => identical && atLeast(speedup) > 1)
     .toSorted((a, b) => b.speedup.median - a.speedup.median)[0]
+}
+
+/** Where the true median is with 95 % at least, by the quartiles: the notch of a box plot (McGill, Tukey and Larsen 1978). */
+export function atLeast({ median, low, high, count }: Spread): number {
+  return median - (1.57 * (high - low)) / Math.sqrt(count)
 }
