@@ -1,8 +1,8 @@
 // What a search ends with: which sets are timed, and which of them is chosen.
 
-import type { Spread } from '../../decode/timing.ts'
 import type { ConfirmedRecord } from '../../search/journal.ts'
 import type { Found } from '../../search/memory.ts'
+import { beatsPlain } from '../../search/verdict.ts'
 
 /** The best of what was found, and the set that the model has already, where drafting with them is expected to pay. */
 export function candidatesOf(
@@ -19,12 +19,5 @@ export function candidatesOf(
  * comparisons; undefined where there is none, and plain decoding is fastest.
  */
 export function fastest(confirmed: readonly ConfirmedRecord[]): ConfirmedRecord | undefined {
-  return confirmed
-    .filter(({ identical, speedup }) => identical && atLeast(speedup) > 1)
-    .toSorted((a, b) => b.speedup.median - a.speedup.median)[0]
-}
-
-/** Where the true median is with 95 % at least, by the quartiles: the notch of a box plot (McGill, Tukey and Larsen 1978). */
-export function atLeast({ median, low, high, count }: Spread): number {
-  return median - (1.57 * (high - low)) / Math.sqrt(count)
+  return confirmed.filter(beatsPlain).toSorted((a, b) => b.speedup.median - a.speedup.median)[0]
 }
