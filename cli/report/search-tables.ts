@@ -1,6 +1,7 @@
 // What is said of a search in the terminal and in a page alike: sentences, and tables of text.
 
 import type { Spread } from '../../decode/timing.ts'
+import { beatsPlain } from '../../search/verdict.ts'
 import { describeSkip, percent } from '../summary.ts'
 import type { Column } from '../table.ts'
 import { type ConfirmedFigures, fastest, nearShare, type SearchFigures, type SetFigures } from './search-figures.ts'
@@ -57,9 +58,9 @@ function measured(confirmed: readonly ConfirmedFigures[], expected: SetFigures):
   const [highest] = right
   if (!highest) return 'No set was confirmed by timed runs: what is expected was not measured.'
   const among = `of ${right.length} ${right.length === 1 ? 'set' : 'sets'} confirmed`
-  const best = right.find(({ speedup }) => speedup.low > 1)
+  const best = right.find(beatsPlain)
   if (!best) {
-    return `Measured: plain decoding is fastest; ${among}, none beat it in three of four runs, and the best reached ${spreadOf(highest.speedup, 3)} of it.`
+    return `Measured: plain decoding is fastest; ${among}, none beat it beyond chance, and the best reached ${spreadOf(highest.speedup, 3)} of it.`
   }
   const which = best.key === expected.key ? 'with that set' : `by skipping ${describeSkip(best.skip)}`
   return `Measured: ${spreadOf(best.speedup, 3)} times plain decoding ${which}, the fastest ${among}.`

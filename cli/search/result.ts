@@ -145,7 +145,7 @@ function describeEnd({ model, outcome, end, confirmed, saved, out, journal }: Se
     case 'plain':
       return [
         confirmed.length > 0
-          ? 'Plain decoding is fastest here: no set was faster in three of four comparisons.'
+          ? 'Plain decoding is fastest here: no set was faster beyond what chance makes of as many comparisons.'
           : `Plain decoding is fastest here: none of the ${outcome.found.length} sets is expected to be faster.`,
         'Nothing is kept.',
         ...stays,

@@ -2,6 +2,7 @@
 
 import type { ConfirmedRecord } from '../../search/journal.ts'
 import type { Found } from '../../search/memory.ts'
+import { beatsPlain } from '../../search/verdict.ts'
 
 /** The best of what was found, and the set that the model has already, where drafting with them is expected to pay. */
 export function candidatesOf(
@@ -14,11 +15,9 @@ export function candidatesOf(
 }
 
 /**
- * The fastest of the sets that were faster than plain decoding in three of four comparisons at least, and changed no text;
- * undefined where there is none, and plain decoding is fastest.
+ * The fastest of the sets that changed no text and were faster than plain decoding beyond what chance makes of as many
+ * comparisons; undefined where there is none, and plain decoding is fastest.
  */
 export function fastest(confirmed: readonly ConfirmedRecord[]): ConfirmedRecord | undefined {
-  return confirmed
-    .filter(({ identical, speedup }) => identical && speedup.low > 1)
-    .toSorted((a, b) => b.speedup.median - a.speedup.median)[0]
+  return confirmed.filter(beatsPlain).toSorted((a, b) => b.speedup.median - a.speedup.median)[0]
 }

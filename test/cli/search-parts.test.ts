@@ -81,9 +81,9 @@ describe('the sets of a search that are timed', () => {
     assert.deepEqual(candidatesOf(all, { own, most: 0 }), [])
   })
 
-  it('give the fastest of those that were faster in three of four comparisons and changed no text', () => {
+  it('give the fastest of those that were faster beyond chance and changed no text', () => {
     const timed = (key: string, median: number, low: number, identical = true): ConfirmedRecord => {
-      const speedup = { median, low, high: 3, count: 16 }
+      const speedup = { median, low, high: 2 * median - low, count: 16 }
       return {
         kind: 'confirmed',
         key,
@@ -96,10 +96,12 @@ describe('the sets of a search that are timed', () => {
       }
     }
     const slow = timed('1100', 0.9, 0.8)
-    const unsure = timed('0011', 1.75, 0.99)
+    const unsure = timed('0011', 1.75, 0.75) // 1.75 - 1.57 * 2 / 4 is below 1
     const liar = timed('0110', 2, 1.9, false)
     assert.equal(fastest([slow, unsure, liar]), undefined)
     assert.equal(fastest([]), undefined)
+    const often = { ...unsure, speedup: { ...unsure.speedup, count: 64 } }
+    assert.equal(fastest([slow, often, liar]), often)
     assert.equal(fastest([slow, timed('0111', 1.25, 1.125), timed('0101', 1.5, 1.25), liar])?.key, '0101')
   })
 })

@@ -235,6 +235,10 @@ describe('drafthorse search', function () {
   })
 
   describe('says what is wrong, in a line, and fails', () => {
+    const contents = async (): Promise<string[][]> => {
+      const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile())
+      return Promise.all(files.map(async ({ name }) => [name, await readFile(path(name), 'utf8')]))
+    }
     const with_ = async (name: string, content: string): Promise<void> => writeFile(path(name), content)
     const resume = [...settings, '--resume', '--journal']
     const cases: Record<string, [args: string[], message: RegExp, prepare?: () => Promise<void>]> = {
@@ -320,16 +324,12 @@ describe('drafthorse search', function () {
     for (const [what, [args, message, prepare]] of Object.entries(cases)) {
       it(what, async () => {
         await prepare?.()
-        const before = await Promise.all(
-          (await readdir(folder)).map(async (name) => [name, await readFile(path(name), 'utf8')]),
-        )
+        const before = await contents()
         const { code, stdout, stderr } = await search(args)
         assert.deepEqual([code, stdout], [1, ''], stderr)
         assert.match(stderr, message)
         assert.match(stderr, /^error: [^\n]*\n$/)
-        const after = await Promise.all(
-          (await readdir(folder)).map(async (name) => [name, await readFile(path(name), 'utf8')]),
-        )
+        const after = await contents()
         assert.deepEqual(after, before)
       })
     }
