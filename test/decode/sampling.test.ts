@@ -54,7 +54,7 @@ for (const backendName of ['reference', 'wasm']) {
 
     for (const way of ways) {
       it(`gives the tokens of plain decoding for every draft: ${JSON.stringify(way)}`, async () => {
-        for (const seed of [1, 2]) {
+        for (const seed of backendName === 'reference' ? [1] : [1, 2]) {
           const settings = { ...way, seed, maxNewTokens: 30, ignoreEos: true }
           const plain = await generate(model, prompt, { ...settings, draft: 'none' }).result
           for (const [name, draft] of drafts) {
