@@ -78,7 +78,7 @@ export const trials: Readonly<Record<TrialKey, Scope>> = {
   'gpujs:webgpu': { dtypes: f32, golden: true, tokens: 60, model: 'stories', memory: true },
   'gpujs:gl': { dtypes: f32, golden: true, tokens: 24, model: 'stories', memory: true },
   // They have shown the rest elsewhere.
-  'gpujs:webgpu in brief': { dtypes: f32, ops: ['model'], golden: false, tokens: 10, model: 'stories', memory: false },
+  'gpujs:webgpu in brief': { dtypes: f32, ops: ['linear'], golden: false, tokens: 4, model: 'small', memory: false },
   'tfjs:wasm': { dtypes: f32, ops: ['model'], golden: false, tokens: 20, model: 'stories', memory: false },
   'tfjs:cpu': { dtypes: f32, ops: ['model'], golden: false, tokens: 20, model: 'stories', memory: false },
   // The products of a graphics card, for which software takes long.
