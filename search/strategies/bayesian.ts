@@ -9,6 +9,7 @@ import type { Seeded } from '../../decode/seeded.ts'
 import { flipped, keyOf, type Point } from '../space.ts'
 import { nearest } from './clasp.ts'
 import { lightest, lossesInside } from './knapsack.ts'
+import { partsOf } from './parts.ts'
 import { randomPoint } from './random.ts'
 import type { Strategy, StrategyStart, Told } from './strategy.ts'
 import { type Priors, type Surrogate, surrogate, unfitted } from './surrogate.ts'
@@ -37,11 +38,8 @@ export const bayesian: Strategy = {
     const told: Told[] = [...about.known]
     const seen = new Set(told.map(({ point }) => keyOf(point)))
     const isNew = (point: Point): boolean => !seen.has(keyOf(point))
-    const total = about.costs.reduce((sum, cost) => sum + cost, 0)
-    const saves = about.costs.map((cost) => cost / total)
-    const losses = about.inside ? await lossesInside(about.inside, sublayers) : saves.map(() => 0)
-    const lost = losses.reduce((sum, loss) => sum + loss, 0)
-    const priors: Priors = { saves, loses: losses.map((loss) => loss / (lost || 1)) }
+    const losses = about.inside ? await lossesInside(about.inside, sublayers) : about.costs.map(() => 0)
+    const priors: Priors = { saves: partsOf(about.costs), loses: partsOf(losses) }
 
     for (const design of [await designOf(about, losses), () => around(told, about)]) {
       const points = (typeof design === 'function' ? design() : design).filter(isNew)
