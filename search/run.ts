@@ -161,6 +161,7 @@ async function follow(strategy: Strategy, { objective, ledger, seed, budget, sig
     inside,
     random: seeded(seed, 'search', strategy.name),
     known: known.map((found) => ({ point: found.point, value: toldOf(found) })),
+    turn,
   })
   try {
     let values: readonly number[] = [] // the first `next` starts the strategy, and is not seen by it

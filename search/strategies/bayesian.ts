@@ -6,6 +6,7 @@
 // High-Dimensional Categorical and Mixed Search Spaces").
 
 import type { Seeded } from '../../decode/seeded.ts'
+import type { Turn } from '../../engine/turn.ts'
 import { flipped, keyOf, type Point } from '../space.ts'
 import { nearest } from './clasp.ts'
 import { lightest, lossesInside } from './knapsack.ts'
@@ -34,7 +35,7 @@ const tune = {
 export const bayesian: Strategy = {
   name: 'bayesian',
   async *start(about) {
-    const { sublayers, random } = about
+    const { sublayers, random, turn = async () => {} } = about
     const told: Told[] = [...about.known]
     const seen = new Set(told.map(({ point }) => keyOf(point)))
     const isNew = (point: Point): boolean => !seen.has(keyOf(point))
@@ -58,11 +59,11 @@ export const bayesian: Strategy = {
     for (;;) {
       const refit = told.length > 1.08 * fittedAt ? 'likelihood' : 'keep'
       if (refit === 'likelihood') fittedAt = told.length
-      const model = surrogate({ told, priors, fitted, refit })
+      const model = await surrogate({ told, priors, fitted, refit, turn })
       fitted = model.fitted
       const bestFirst = told.toSorted((a, b) => b.value - a.value)
       const starts = bestFirst.slice(0, tune.starts).map(({ point }) => point)
-      const point = mostPromising({ starts, model, radius, random, isNew, sublayers })
+      const point = await mostPromising({ starts, model, radius, random, isNew, sublayers, turn })
       if (!point) {
         if (radius >= sublayers) return
         radius = Math.min(sublayers, 2 * radius)
@@ -103,18 +104,18 @@ interface Search {
   readonly random: Seeded
   readonly isNew: (point: Point) => boolean
   readonly sublayers: number
+  readonly turn: Turn
 }
 
 /** The new point of most expected improvement that is found by climbing from the best points, and from some by chance. */
-function mostPromising(search: Search): Point | undefined {
+async function mostPromising(search: Search): Promise<Point | undefined> {
   const { starts, random, radius, sublayers } = search
   const chance = Array.from({ length: tune.rand }, () => randomPoint(sublayers, random))
-  const ends = [
-    ...starts.map((start) => climb(start, { ...search, radius })),
-    ...(radius >= sublayers / 3 ? chance.map((start) => climb(start, search)) : []),
-  ]
   let best: Found | undefined
-  for (const end of ends) if (end && (!best || end.improvement > best.improvement)) best = end
+  for (const start of [...starts, ...(radius >= sublayers / 3 ? chance : [])]) {
+    const end = await climb(start, search)
+    if (end && (!best || end.improvement > best.improvement)) best = end
+  }
   return best?.point
 }
 
@@ -123,10 +124,11 @@ interface Found {
   readonly improvement: number
 }
 
-function climb(start: Point, { model, radius, random, isNew }: Search): Found | undefined {
+async function climb(start: Point, { model, radius, random, isNew, turn }: Search): Promise<Found | undefined> {
   let from = start
   let best: Found | undefined
   for (let step = 0; step < radius; step++) {
+    await turn()
     const place = model.place(from)
     const likely = movesOf(from, random)
       .map((flips) => ({ flips, mean: model.mean(model.beside(place, from, flips)) }))

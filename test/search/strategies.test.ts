@@ -1,6 +1,7 @@
 // What the strategies find where the best point is known, and how they keep to their contract.
 
 import assert from 'node:assert/strict'
+import { seeded } from '../../decode/seeded.ts'
 import type { Inside } from '../../search/objective.ts'
 import { exits, keyOf } from '../../search/space.ts'
 import { initialPoints, strategies } from '../../search/strategies/index.ts'
@@ -127,6 +128,21 @@ describe('strategies', () => {
     const objective = { ...planted({ sublayers: 12, seed: 1 }), evaluate: async () => [evaluation] }
     const { evaluations } = await searchWith(objective, { strategy: named('bayesian'), seed: 1, budget: 40 })
     assert.equal(evaluations, 40)
+  })
+
+  it('bayesian lets others have their turn while it chooses, and stops where that throws', async () => {
+    const { sublayers, costs, at } = planted({ sublayers: 24, seed: 1 })
+    const told = initialPoints(sublayers, 60).map((point) => ({ point, value: at(point).drafted! }))
+    let left = Number.POSITIVE_INFINITY
+    const turn = async (): Promise<void> => {
+      if (left-- <= 0) throw new Error('stopped')
+    }
+    const about = { sublayers, budget: 60, costs, inside: undefined, random: seeded(1, 'turns'), known: told, turn }
+    const asking = named('bayesian').start(about)
+    const flips = await asking.next([])
+    const one = await asking.next(flips.value!.map((point) => at(point).drafted!))
+    left = told.length + flips.value!.length + 10
+    await assert.rejects(() => asking.next(one.value!.map((point) => at(point).drafted!)), /stopped/)
   })
 
   for (const cost of [0, Number.NaN]) {
