@@ -16,8 +16,8 @@ export interface Evaluation {
   /** The best draft length; 0 where plain decoding is fastest. */
   readonly draftLength: number
   /**
-   * `survival[k - 1]`: the share of the texts' places from which k drafted tokens are accepted, of those with room for as many. Rounds
-   * begin at some of these places only. Empty where no draft was tried.
+   * `survival[k - 1]`: the share of the texts' places from which k drafted tokens are accepted, had there been as many. Rounds begin
+   * at some of these places only. Empty where no draft was tried.
    */
   readonly survival: readonly number[]
   /** One draft pass of one row over a plain pass. */
