@@ -47,7 +47,12 @@ export function searchCommand(): Command {
     .option('--longest <n>', 'the longest draft to consider', wholeNumber(1), 12)
     .option('--journal <file>', 'write each evaluation there, as it comes')
     .option('--resume', 'go on with the journal')
-    .option('--workers <n>', 'processes that evaluate, each with a model of its own', wholeNumber(1), 1)
+    .option(
+      '--workers <n>',
+      'processes that evaluate, each with a model of its own; random, knapsack and clasp profit most',
+      wholeNumber(1),
+      1,
+    )
     .option('--worker-threads <n>', 'threads of each of several', wholeNumber(1), 1)
     .option('--confirm <n>', 'sets to time; with 0 none is timed, and none kept', wholeNumber(0), 3)
     .option('--out <file>', 'write the set there too, among the sets of other models')

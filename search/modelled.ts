@@ -72,10 +72,10 @@ export function modelledObjective(model: Model, options: ModelledOptions): Objec
 export function objectiveId(model: Model, { recording, longest }: { recording: Recording; longest: number }): string {
   const { backend, summary, id, name } = model
   const texts = recording.texts.map(({ ids, promptTokens, most }) => [promptTokens, most, ...ids])
-  return hash(JSON.stringify(['modelled@1', id ?? name, backend.name, summary.dtype, longest, texts]))
+  return hash(JSON.stringify(['modelled@2', id ?? name, backend.name, summary.dtype, longest, texts]))
 }
 
-/** The speed-up of drafts of a length, every token of which stands: of sets that skip next to nothing nearly what they bring. */
+/** The speed-up of drafts of a length, every token of which stands: a bound, and of sets that skip next to nothing nearly what they bring. */
 function atMost(drafted: number, costs: RoundCosts): number {
   return (drafted + 1) / roundCost({ drafted, accepted: drafted, draftPasses: drafted }, costs)
 }

@@ -7,13 +7,18 @@ export interface Evaluation {
   /** Tokens per second of decoding over those of plain decoding, at the best draft length; 1 where that is 0. What is sought. */
   readonly speedup: number
   /**
-   * The same at the best draft length that is not 0, and so below 1 where plain decoding is fastest. What strategies are told, where
-   * it is known: most sets of many models are worth less than plain decoding, and of a plain 1 there is nothing to learn.
+   * The same at the best draft length that is not 0, and so below 1 where plain decoding is fastest. Where `survival` is empty no
+   * draft was tried, as none could pay, and this is what it would be if every drafted token stood: a bound that the value is below.
+   * What strategies are told, where it is known: most sets of many models are worth less than plain decoding, and of a plain 1 there
+   * is nothing to learn.
    */
   readonly drafted?: number
   /** The best draft length; 0 where plain decoding is fastest. */
   readonly draftLength: number
-  /** `survival[k - 1]`: the share of rounds of which k drafted tokens are accepted, had there been as many. */
+  /**
+   * `survival[k - 1]`: the share of the texts' places from which k drafted tokens are accepted, had there been as many. Rounds begin
+   * at some of these places only. Empty where no draft was tried.
+   */
   readonly survival: readonly number[]
   /** One draft pass of one row over a plain pass. */
   readonly draft: number

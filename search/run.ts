@@ -161,6 +161,7 @@ async function follow(strategy: Strategy, { objective, ledger, seed, budget, sig
     inside,
     random: seeded(seed, 'search', strategy.name),
     known: known.map((found) => ({ point: found.point, value: toldOf(found) })),
+    turn,
   })
   try {
     let values: readonly number[] = [] // the first `next` starts the strategy, and is not seen by it
@@ -180,11 +181,16 @@ async function follow(strategy: Strategy, { objective, ledger, seed, budget, sig
   }
 }
 
-/** Evaluations for a strategy to plan with: of a budget of seconds as many as go by what the first ones took. */
+/**
+ * Evaluations for a strategy to plan with: of a budget of seconds as many as are left by the slowest of the first ones. Most of
+ * those are cheap: of an early exit drafts end soon, and what cannot pay is not replayed at all.
+ */
 function evaluationsOf({ evaluations = 1e6, seconds }: Budget, first: readonly Remembered[]): number {
   if (seconds === undefined) return evaluations
-  const ms = first.reduce((sum, remembered) => sum + remembered.ms, 0) / first.length
-  return Math.min(evaluations, Math.max(first.length + 1, Math.floor((1000 * seconds) / Math.max(ms, 1e-3))))
+  const took = first.map(({ ms }) => ms)
+  const left = 1000 * seconds - took.reduce((sum, ms) => sum + ms, 0)
+  const more = Math.floor(left / Math.max(1e-3, ...took))
+  return Math.min(evaluations, first.length + Math.max(1, more))
 }
 
 function expectBudget({ evaluations, seconds }: Budget): void {

@@ -11,12 +11,15 @@ export interface SetFigures {
   readonly skip: SkipSet
   /** Over plain decoding, at the best draft length; 1 where that is 0. */
   readonly speedup: number
-  /** The same where drafts are made in any case, and so below 1 where plain decoding is faster; undefined where it is not known. */
+  /**
+   * The same where drafts are made in any case, and so below 1 where plain decoding is faster; at most so much where there is no
+   * `acceptance`, undefined where it is not known.
+   */
   readonly drafted: number | undefined
   readonly draftLength: number
   /** A draft pass over a plain pass. */
   readonly draft: number
-  /** The share of rounds in which the first drafted token is accepted; undefined where nothing was drafted. */
+  /** The share of places at which the first drafted token is accepted; undefined where no draft was tried. */
   readonly acceptance: number | undefined
 }
 

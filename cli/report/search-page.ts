@@ -88,7 +88,7 @@ function paretoPart(figures: SearchFigures, place: Place): Html {
     shown.length < sets.length ? `${shown.length} of ${sets.length} sets, the fastest among them` : 'all sets'
   return html`<section>
 <h2>Acceptance against cost</h2>
-<p class="faint">A dot is a skip set (${some}): what a draft pass of one row costs over a plain pass, and the share of rounds in which the first drafted token is accepted. Sets on the Pareto front have none that is both cheaper and better accepted.</p>
+<p class="faint">A dot is a skip set (${some}): what a draft pass of one row costs over a plain pass, and the share of places at which the first drafted token is accepted. Sets on the Pareto front have none that is both cheaper and better accepted.</p>
 ${place('acceptance-cost')}
 ${front.length > fewRows ? foldedTable(setTable(front), frontTitle) : htmlTable(setTable(front), frontTitle)}
 ${foldedTable(setTable(shown), shown.length < sets.length ? `Figures of the dots: ${some}` : `All ${sets.length} sets, the fastest first`)}

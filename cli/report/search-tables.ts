@@ -50,7 +50,14 @@ function plainVerdict(sets: readonly SetFigures[]): string {
   const none = `Plain decoding is fastest here: none of ${sets.length} sets is expected to beat it`
   const nearest = sets.find(({ key, drafted }) => key.includes('1') && drafted !== undefined)
   if (!nearest) return `${none}.`
-  return `${none}; skipping ${describeSkip(nearest.skip)} comes nearest, at ${nearest.drafted?.toFixed(3)} of its speed.`
+  const comes = nearest.acceptance === undefined ? 'may come nearest,' : 'comes nearest, at'
+  return `${none}; skipping ${describeSkip(nearest.skip)} ${comes} ${draftingOf(nearest)} of its speed.`
+}
+
+/** What drafting brings, or could bring of a set with which no draft was tried. */
+function draftingOf({ drafted, acceptance }: SetFigures): string {
+  if (drafted === undefined) return '-'
+  return acceptance === undefined ? `at most ${drafted.toFixed(3)}` : drafted.toFixed(3)
 }
 
 function measured(confirmed: readonly ConfirmedFigures[], expected: SetFigures): string {
@@ -109,7 +116,7 @@ function setColumns(sets: readonly SetFigures[]): readonly (Column & { cell(set:
   const loses = sets.some(({ speedup, drafted }) => drafted !== undefined && drafted !== speedup)
   return [
     { ...right('speed-up'), cell: ({ speedup }) => speedup.toFixed(3) },
-    ...(loses ? [{ ...right('drafting'), cell: ({ drafted }: SetFigures) => drafted?.toFixed(3) ?? '-' }] : []),
+    ...(loses ? [{ ...right('drafting'), cell: draftingOf }] : []),
     { ...right('draft length'), cell: ({ draftLength }) => `${draftLength}` },
     { ...right('a draft costs'), cell: ({ draft }) => draft.toFixed(3) },
     { ...right('accepted'), cell: ({ acceptance }) => (acceptance === undefined ? '-' : percent(acceptance)) },

@@ -6,9 +6,11 @@
 // High-Dimensional Categorical and Mixed Search Spaces").
 
 import type { Seeded } from '../../decode/seeded.ts'
+import type { Turn } from '../../engine/turn.ts'
 import { flipped, keyOf, type Point } from '../space.ts'
 import { nearest } from './clasp.ts'
 import { lightest, lossesInside } from './knapsack.ts'
+import { partsOf } from './parts.ts'
 import { randomPoint } from './random.ts'
 import type { Strategy, StrategyStart, Told } from './strategy.ts'
 import { type Priors, type Surrogate, surrogate, unfitted } from './surrogate.ts'
@@ -33,15 +35,12 @@ const tune = {
 export const bayesian: Strategy = {
   name: 'bayesian',
   async *start(about) {
-    const { sublayers, random } = about
+    const { sublayers, random, turn = async () => {} } = about
     const told: Told[] = [...about.known]
     const seen = new Set(told.map(({ point }) => keyOf(point)))
     const isNew = (point: Point): boolean => !seen.has(keyOf(point))
-    const total = about.costs.reduce((sum, cost) => sum + cost, 0)
-    const saves = about.costs.map((cost) => cost / total)
-    const losses = about.inside ? await lossesInside(about.inside, sublayers) : saves.map(() => 0)
-    const lost = losses.reduce((sum, loss) => sum + loss, 0)
-    const priors: Priors = { saves, loses: losses.map((loss) => loss / (lost || 1)) }
+    const losses = about.inside ? await lossesInside(about.inside, sublayers) : about.costs.map(() => 0)
+    const priors: Priors = { saves: partsOf(about.costs), loses: partsOf(losses) }
 
     for (const design of [await designOf(about, losses), () => around(told, about)]) {
       const points = (typeof design === 'function' ? design() : design).filter(isNew)
@@ -60,11 +59,11 @@ export const bayesian: Strategy = {
     for (;;) {
       const refit = told.length > 1.08 * fittedAt ? 'likelihood' : 'keep'
       if (refit === 'likelihood') fittedAt = told.length
-      const model = surrogate({ told, priors, fitted, refit })
+      const model = await surrogate({ told, priors, fitted, refit, turn })
       fitted = model.fitted
       const bestFirst = told.toSorted((a, b) => b.value - a.value)
       const starts = bestFirst.slice(0, tune.starts).map(({ point }) => point)
-      const point = mostPromising({ starts, model, radius, random, isNew, sublayers })
+      const point = await mostPromising({ starts, model, radius, random, isNew, sublayers, turn })
       if (!point) {
         if (radius >= sublayers) return
         radius = Math.min(sublayers, 2 * radius)
@@ -105,18 +104,18 @@ interface Search {
   readonly random: Seeded
   readonly isNew: (point: Point) => boolean
   readonly sublayers: number
+  readonly turn: Turn
 }
 
 /** The new point of most expected improvement that is found by climbing from the best points, and from some by chance. */
-function mostPromising(search: Search): Point | undefined {
+async function mostPromising(search: Search): Promise<Point | undefined> {
   const { starts, random, radius, sublayers } = search
   const chance = Array.from({ length: tune.rand }, () => randomPoint(sublayers, random))
-  const ends = [
-    ...starts.map((start) => climb(start, { ...search, radius })),
-    ...(radius >= sublayers / 3 ? chance.map((start) => climb(start, search)) : []),
-  ]
   let best: Found | undefined
-  for (const end of ends) if (end && (!best || end.improvement > best.improvement)) best = end
+  for (const start of [...starts, ...(radius >= sublayers / 3 ? chance : [])]) {
+    const end = await climb(start, search)
+    if (end && (!best || end.improvement > best.improvement)) best = end
+  }
   return best?.point
 }
 
@@ -125,10 +124,11 @@ interface Found {
   readonly improvement: number
 }
 
-function climb(start: Point, { model, radius, random, isNew }: Search): Found | undefined {
+async function climb(start: Point, { model, radius, random, isNew, turn }: Search): Promise<Found | undefined> {
   let from = start
   let best: Found | undefined
   for (let step = 0; step < radius; step++) {
+    await turn()
     const place = model.place(from)
     const likely = movesOf(from, random)
       .map((flips) => ({ flips, mean: model.mean(model.beside(place, from, flips)) }))

@@ -6,6 +6,7 @@
 import type { Inside } from '../objective.ts'
 import { flipped, keyOf, type Point } from '../space.ts'
 import { alongFrontier } from './frontier.ts'
+import { partsOf } from './parts.ts'
 import { similarity } from './similarity.ts'
 import type { Strategy, StrategyStart } from './strategy.ts'
 
@@ -20,7 +21,7 @@ export const knapsack: Strategy = {
   },
 }
 
-/** How far each sublayer, skipped alone, turns the last hidden states. */
+/** How far each sublayer, skipped alone, turns the last hidden states; where they overflow as far as can be. */
 export async function lossesInside(inside: Inside, sublayers: number): Promise<number[]> {
   const full = await inside.states()
   let without: (readonly Float32Array[])[] = []
@@ -28,7 +29,10 @@ export async function lossesInside(inside: Inside, sublayers: number): Promise<n
     const ran = without.length > 0 ? await inside.run(sublayer, without) : []
     without = [...ran, full[sublayer]!]
   }
-  return without.map((states) => Math.max(0, 1 - similarity(states, full[sublayers]!)))
+  return without.map((states) => {
+    const loss = 1 - similarity(states, full[sublayers]!)
+    return Number.isNaN(loss) ? 2 : Math.max(0, loss)
+  })
 }
 
 /**
@@ -57,8 +61,7 @@ async function* lossesAsked({
 
 /** The sets that lose least of all which save as much time, from none on, by the time that they save. */
 export function lightest(losses: readonly number[], costs: readonly number[]): Point[] {
-  const total = costs.reduce((sum, cost) => sum + cost, 0)
-  const weights = costs.map((cost) => Math.max(1, Math.round((units * cost) / total)))
+  const weights = partsOf(costs).map((part) => Math.max(1, Math.round(units * part)))
   const most = weights.reduce((sum, weight) => sum + weight, 0)
   const least = new Float64Array(most + 1).fill(Infinity)
   least[0] = 0

@@ -1,6 +1,7 @@
 // What a strategy is: it asks for points, and is told what they are worth.
 
 import type { Seeded } from '../../decode/seeded.ts'
+import type { Turn } from '../../engine/turn.ts'
 import type { Inside } from '../objective.ts'
 import type { Point } from '../space.ts'
 
@@ -17,6 +18,8 @@ export interface StrategyStart {
   readonly random: Seeded
   /** What was evaluated before it began: the empty set, and early exits. */
   readonly known: readonly Told[]
+  /** To be awaited between pieces of long thought, so that Ctrl-C is heard: it throws `AbortError` then. */
+  readonly turn?: Turn | undefined
 }
 
 /** A point and its speed-up over plain decoding. */

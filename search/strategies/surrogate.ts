@@ -1,6 +1,7 @@
 // What a search believes of the points that it has not asked for: a Gaussian process over skip sets, its kernel fit to the values
 // told so far.
 
+import type { Turn } from '../../engine/turn.ts'
 import { type Belief, expectedImprovement, type GaussianProcess, gaussianProcess } from '../gaussian-process.ts'
 import type { Point } from '../space.ts'
 import type { Told } from './strategy.ts'
@@ -14,14 +15,14 @@ export interface Priors {
 }
 
 /**
- * The covariance of the values at two sets, all in units of one scale: `1 + linear * (1 - 2h) + sets * exp(-h / length) + exp(-f^2 /
- * (2 * reach^2))`. h is the share of sublayers in which they differ: the first term lets each sublayer add its part
- * (Baptista and Poloczek 2018, "Bayesian Optimization of Combinatorial Structures", has pairs as well), the second any of them
+ * The covariance of the values at two sets, all in units of one scale: `1 + linear * (1 - 2h) + exp(-h / length) + sums * exp(-f^2 /
+ * (2 * reach^2))`. h is the share of sublayers in which they differ: the second term lets each sublayer add its part
+ * (Baptista and Poloczek 2018, "Bayesian Optimization of Combinatorial Structures", has pairs as well), the third any of them
  * interact (the exponential of the Hamming distance: Kondor and Lafferty 2002, "Diffusion kernels on graphs and other discrete
  * input spaces", for the hypercube). f is the distance of the sets' sums of {@link Priors}: what saves as much time and loses as much
  * is worth about as much, whichever sublayers it skips.
  */
-interface Shape {
+export interface Shape {
   readonly linear: number
   readonly length: number
   readonly sums: number
@@ -42,6 +43,14 @@ const names: readonly (keyof Shape)[] = ['linear', 'sums', 'reach', 'length', 'n
 
 /** Which of the {@link choices} was found best. */
 export type Fitted = { readonly [Name in keyof Shape]: number }
+
+export const shapeOf = (at: Fitted): Shape => ({
+  linear: choices.linear[at.linear]!,
+  length: choices.length[at.length]!,
+  sums: choices.sums[at.sums]!,
+  reach: choices.reach[at.reach]!,
+  noise: choices.noise[at.noise]!,
+})
 
 export const unfitted: Fitted = { linear: 2, sums: 2, reach: 2, length: 3, noise: 2 }
 
@@ -70,10 +79,12 @@ export interface SurrogateOptions {
   /** Where to begin with the kernel, and whether to look for a better one. */
   readonly fitted: Fitted
   readonly refit: 'likelihood' | 'keep'
+  /** Taken about each kernel that is tried. */
+  readonly turn?: Turn | undefined
 }
 
-/** Fits a process to the values; undefined where none fits. */
-export function surrogate({ told, priors, fitted, refit }: SurrogateOptions): Surrogate {
+/** Fits a process to the values. */
+export async function surrogate({ told, priors, fitted, refit, turn }: SurrogateOptions): Promise<Surrogate> {
   const points = told.map(({ point }) => point)
   const sublayers = points[0]!.length
   const values = standardised(told.map(({ value }) => value))
@@ -81,15 +92,22 @@ export function surrogate({ told, priors, fitted, refit }: SurrogateOptions): Su
 
   const sum = (point: Point, parts: readonly number[]): number =>
     parts.reduce((all, part, i) => (point[i] ? all + part : all), 0)
+  const digits = points.map(digitsOf)
   function place(point: Point): Place {
-    const differing = Int16Array.from(points, (other) => {
+    const own = digitsOf(point)
+    const differing = Int16Array.from(digits, (other) => {
       let count = 0
-      for (let i = 0; i < sublayers; i++) if (point[i] !== other[i]) count++
+      for (let i = 0; i < sublayers; i++) count += own[i]! ^ other[i]!
       return count
     })
     return { differing, saved: sum(point, priors.saves), lost: sum(point, priors.loses) }
   }
-  const places = points.map(place)
+  const places: Place[] = []
+  for (const point of points) {
+    await turn?.()
+    places.push(place(point))
+  }
+  await turn?.()
 
   function covariances(shape: Shape): (place: Place, out: Float64Array) => Float64Array {
     const { linear, length, sums, reach } = shape
@@ -107,13 +125,6 @@ export function surrogate({ told, priors, fitted, refit }: SurrogateOptions): Su
     }
   }
 
-  const shapeOf = (at: Fitted): Shape => ({
-    linear: choices.linear[at.linear]!,
-    length: choices.length[at.length]!,
-    sums: choices.sums[at.sums]!,
-    reach: choices.reach[at.reach]!,
-    noise: choices.noise[at.noise]!,
-  })
   function processOf(at: Fitted): GaussianProcess {
     const shape = shapeOf(at)
     const covariance = covariances(shape)
@@ -134,6 +145,7 @@ export function surrogate({ told, priors, fitted, refit }: SurrogateOptions): Su
           const key = Object.values(at).join()
           if (choices[name][at[name]] === undefined || tried.has(key)) break
           tried.add(key)
+          await turn?.()
           const process = processOf(at)
           if (likelihood(process) <= likelihood(chosen.process)) break
           chosen = { at, process }
@@ -142,6 +154,7 @@ export function surrogate({ told, priors, fitted, refit }: SurrogateOptions): Su
     }
   }
 
+  await turn?.()
   const shape = shapeOf(chosen.at)
   const covariance = covariances(shape)
   const variance = 2 + shape.linear + shape.sums
@@ -171,10 +184,13 @@ export function surrogate({ told, priors, fitted, refit }: SurrogateOptions): Su
   }
 }
 
+/** Typed arrays of digits are compared several times faster than points. */
+const digitsOf = (point: Point): Uint8Array => Uint8Array.from(point, Number)
+
 const likelihood = ({ bestScale }: GaussianProcess): number => bestScale.logMarginalLikelihood
 
-/** With mean 0 and variance 1. How bad the worst are is of no use: below the median they count as not much worse than that. */
-function standardised(values: readonly number[]): number[] {
+/** With mean 0 and variance 1, or all 0 where they are equal. How bad the worst are is of no use: below the median they count as not much worse than that. */
+export function standardised(values: readonly number[]): number[] {
   const sorted = values.toSorted((a, b) => a - b)
   const [median, best] = [sorted[sorted.length >> 1]!, sorted.at(-1)!]
   const raised = values.map((value) => Math.max(value, best - 3 * (best - median)))

@@ -249,6 +249,32 @@ describe('runSearch', () => {
       await runSearch(slow, { ...settings, strategies: [strategy], budget, clock: () => ms })
     }
     assert.deepEqual(budgets, [40, 30, 50])
+    // The first sets are mostly cheap, and what comes later is as dear as the dearest of them.
+    const mixed = {
+      ...objective,
+      evaluate: async (asked: Parameters<typeof objective.evaluate>[0]) => {
+        ms += asked[0]!.filter(Boolean).length === 4 ? 1000 : 100
+        return objective.evaluate(asked)
+      },
+    }
+    const first = initialPoints(8, 60).length
+    const budget = { seconds: 0.1 * (first - 1) + 1 + 20 }
+    await runSearch(mixed, { ...settings, strategies: [strategy], budget, clock: () => ms })
+    assert.equal(budgets.at(-1), first + 20)
+  })
+
+  it('gives strategies a turn that ends them where the search is interrupted', async () => {
+    const controller = new AbortController()
+    const thinker: Strategy = {
+      name: 'thinker',
+      async *start({ known, turn }) {
+        controller.abort()
+        await turn?.()
+        yield [known[0]!.point.map(() => true)]
+      },
+    }
+    const { searches } = await runSearch(hills(), { ...settings, strategies: [thinker], signal: controller.signal })
+    assert.deepEqual([searches[0]!.reason, searches[0]!.found.length], ['interrupted', initialPoints(8, 40).length])
   })
 
   it('gives what it has where it is interrupted, and goes on from there', async () => {

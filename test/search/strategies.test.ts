@@ -1,8 +1,11 @@
 // What the strategies find where the best point is known, and how they keep to their contract.
 
 import assert from 'node:assert/strict'
+import { seeded } from '../../decode/seeded.ts'
+import type { Inside } from '../../search/objective.ts'
 import { exits, keyOf } from '../../search/space.ts'
 import { initialPoints, strategies } from '../../search/strategies/index.ts'
+import { lossesInside } from '../../search/strategies/knapsack.ts'
 import { type Searched, searchWith } from './loop.ts'
 import { bound, type PlantedOptions, planted } from './planted.ts'
 
@@ -126,4 +129,49 @@ describe('strategies', () => {
     const { evaluations } = await searchWith(objective, { strategy: named('bayesian'), seed: 1, budget: 40 })
     assert.equal(evaluations, 40)
   })
+
+  it('bayesian lets others have their turn while it chooses, and stops where that throws', async () => {
+    const { sublayers, costs, at } = planted({ sublayers: 24, seed: 1 })
+    const told = initialPoints(sublayers, 60).map((point) => ({ point, value: at(point).drafted! }))
+    let left = Number.POSITIVE_INFINITY
+    const turn = async (): Promise<void> => {
+      if (left-- <= 0) throw new Error('stopped')
+    }
+    const about = { sublayers, budget: 60, costs, inside: undefined, random: seeded(1, 'turns'), known: told, turn }
+    const asking = named('bayesian').start(about)
+    const flips = await asking.next([])
+    const one = await asking.next(flips.value!.map((point) => at(point).drafted!))
+    left = told.length + flips.value!.length + 10
+    await assert.rejects(() => asking.next(one.value!.map((point) => at(point).drafted!)), /stopped/)
+  })
+
+  for (const cost of [0, Number.NaN]) {
+    for (const name of ['bayesian', 'knapsack']) {
+      it(`${name} goes on where every sublayer costs ${cost}, and asks for sets of every size`, async () => {
+        const objective = { ...planted({ sublayers: 12, seed: 1 }), costs: new Array<number>(12).fill(cost) }
+        const { keys } = await searchWith(objective, { strategy: named(name), seed: 1, budget: 40 })
+        const sizes = new Set(keys.slice(initialPoints(12, 40).length).map((key) => key.replaceAll('0', '').length))
+        assert.ok(sizes.size > 4, `${[...sizes]}`)
+      })
+    }
+  }
+
+  it('knapsack takes a sublayer without which hidden states overflow last', async () => {
+    const losses = await lossesInside(overflowing(), 3)
+    assert.ok(losses.every(Number.isFinite), `${losses}`)
+    assert.equal(losses.indexOf(Math.max(...losses)), 1)
+  })
 })
+
+/** Three sublayers that change nothing, but the third what the second has not run on. */
+function overflowing(): Inside {
+  const state = Float32Array.of(1, 0)
+  const marked = Float32Array.of(1, 1)
+  return {
+    states: async () => [[state], [state], [marked], [marked]],
+    run: async (sublayer, variants) =>
+      variants.map(([from]) => [
+        sublayer === 1 ? marked : from![1] === 1 ? from! : Float32Array.of(Number.NaN, Number.NaN),
+      ]),
+  }
+}

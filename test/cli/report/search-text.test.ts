@@ -1,6 +1,7 @@
 // The summary of a search in a terminal.
 import assert from 'node:assert/strict'
 import { searchFigures } from '../../../cli/report/search-figures.ts'
+import { setTable } from '../../../cli/report/search-tables.ts'
 import { searchText } from '../../../cli/report/search-text.ts'
 import { type SyntheticOptions, syntheticJournal } from './synthetic-journal.ts'
 
@@ -73,6 +74,23 @@ describe('the summary of a search', () => {
       /^Plain decoding is fastest here: none of \d+ sets is expected to beat it; skipping .+ comes nearest, at 0\.\d{3} of its speed\.$/m,
     )
     assert.doesNotMatch(text, /Measured|so far|tenth/)
+  })
+
+  it('says "at most" of a set with which no draft was tried, in its sentence and in the tables', () => {
+    const { header } = syntheticJournal()
+    const key = '1'.padStart(header.sublayers, '0')
+    const point = { kind: 'point', strategy: 'greedy', seed: 1, key, draftLength: 0, draft: 0.9, ms: 1 } as const
+    const tried = { ...point, n: 0, speedup: 1, drafted: 0.9, survival: [0.5] }
+    const bounded = { ...point, n: 1, key: key.replace('0', '1'), speedup: 1, drafted: 0.97, survival: [] }
+    const figures = searchFigures(header, [tried, bounded])
+    const text = searchText(figures, { columns: 100, blocks: false })
+    assert.match(text, /; skipping .+ may come nearest, at most 0\.970 of its speed\.$/m)
+    assert.deepEqual(
+      setTable(figures.sets).rows.map(([, drafting]) => drafting),
+      ['at most 0.970', '0.900'],
+    )
+    const measured = searchText(searchFigures(header, [tried]), { columns: 100, blocks: false })
+    assert.match(measured, /; skipping .+ comes nearest, at 0\.900 of its speed\.$/m)
   })
 
   it('says whether what is expected was measured', () => {
