@@ -22,6 +22,8 @@ export interface Settling {
   readonly signal: AbortSignal
   /** Sets to time. */
   readonly most: number
+  /** How they are timed. Default: by generation. */
+  readonly confirm?: typeof confirmSets
 }
 
 /** All that was timed, in this order, and what came of it. */
@@ -35,7 +37,7 @@ export interface Settled {
  * by what it was picked for it may look better than it is.
  */
 export async function settle(outcome: SearchOutcome, settling: Settling): Promise<Settled> {
-  const { most, log, signal, model, subject, status } = settling
+  const { most, log, signal, model, subject, status, confirm = confirmSets } = settling
   const untimed = (kind: 'untimed' | 'interrupted'): End => {
     const [best] = candidatesOf(outcome.found, { own: undefined, most: 1 })
     return { kind, chosen: best && { ...best, confirmed: undefined } }
@@ -45,7 +47,7 @@ export async function settle(outcome: SearchOutcome, settling: Settling): Promis
   const confirmed: ConfirmedRecord[] = []
   const time = async (sets: readonly Found[], { again }: { again: boolean }): Promise<ConfirmedRecord | undefined> => {
     const what = again ? 'timing once more, text' : 'timing text'
-    const timed = await confirmSets(model, {
+    const timed = await confirm(model, {
       sets,
       again,
       recording: subject.recording,
