@@ -44,7 +44,7 @@ export function searchCommand(): Command {
     )
     .option('--seed <n>', 'the same seed looks in the same places', wholeNumber(0), 1)
     .option('--max-new-tokens <n>', 'tokens by which the model continues each prompt', wholeNumber(1), 64)
-    .option('--longest <n>', 'the longest draft to consider', wholeNumber(1), 12)
+    .option('--longest <n>', 'the longest draft to consider, 64 at most', wholeNumber(1), 12)
     .option('--journal <file>', 'write each evaluation there, as it comes')
     .option('--resume', 'go on with the journal')
     .option(

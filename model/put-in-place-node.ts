@@ -1,7 +1,8 @@
 // Files that are there as a whole or not at all.
 
 import { randomUUID } from 'node:crypto'
-import { rename, rm } from 'node:fs/promises'
+import { mkdtemp, rename, rm, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
 
 /** Has `write` make what is to stand at `path` under another name beside it, and then gives it that name. Throws what it throws. */
 export async function putInPlace(path: string, write: (temporary: string) => Promise<unknown>): Promise<void> {
@@ -13,4 +14,12 @@ export async function putInPlace(path: string, write: (temporary: string) => Pro
     await rm(temporary, { force: true }).catch(() => {}) // where it cannot be removed, it could not be made
     throw error
   }
+}
+
+/**
+ * Throws what the file system does where nothing can be made in a folder; nothing is left there. To look at its rights is not
+ * enough: /proc has them all.
+ */
+export async function expectTakesFiles(folder: string): Promise<void> {
+  await rmdir(await mkdtemp(join(folder, '.drafthorse-')))
 }

@@ -5,7 +5,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { ArgumentError, ModelFormatError } from '../engine/errors.ts'
-import { putInPlace } from './put-in-place-node.ts'
+import { expectTakesFiles, putInPlace } from './put-in-place-node.ts'
 
 /** Bytes. A set names each layer twice at most, and the numbers beside it are bounded (skip-prior.ts). */
 const largestFile = 1_000_000
@@ -46,6 +46,21 @@ export async function readCached(id: string): Promise<{ path: string; bytes: Uin
     return { path, bytes: await readFile(path) }
   } catch (cause) {
     throw new ModelFormatError(`${path} cannot be read: ${cause}`, { cause })
+  }
+}
+
+/**
+ * Whether something can be put there, asked before it is found; nothing is left behind. Throws {@link ArgumentError} where it
+ * cannot.
+ */
+export async function expectCacheTakesFiles(): Promise<void> {
+  const folder = dirname(pathOf('any'))
+  let there = folder
+  while (!(await stat(there).catch(() => undefined)) && dirname(there) !== there) there = dirname(there)
+  try {
+    await expectTakesFiles(there)
+  } catch (cause) {
+    throw new ArgumentError(`${folder} cannot be written: ${cause}; DRAFTHORSE_CACHE names another folder`, { cause })
   }
 }
 

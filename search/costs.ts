@@ -66,15 +66,18 @@ export async function measureCosts(llama: Llama, options: CostOptions): Promise<
   const counts = [...new Set([1 / 3, 2 / 3, 1].map((share) => Math.ceil(share * longest)))]
   const drafting = drafts.flatMap((skip) => counts.map((count): RoundKind => ({ count, skip, reusePrefix: false })))
   const ratios = await roundRatios(llama, [...guesses, ...drafting], options)
-  const verify = [1, ...nonDecreasing(ratios.slice(0, guesses.length))]
+  // A row more takes no less: what says so is noise, and would not be read again (journal-reader.ts).
+  const verify = [1, ...nonDecreasing(ratios.slice(0, guesses.length)).map((ratio) => Math.max(1, ratio))]
   // What a round of k drafts takes beyond one of k guesses is k draft passes: the slope, by least squares.
   const [full, noAttention, noMlp, neither] = drafts.map((_, i) => {
     const beyond = counts.map((count, j) => ratios[guesses.length + i * counts.length + j]! - verify[count]!)
     return beyond.reduce((sum, ms, j) => sum + ms * counts[j]!, 0) / counts.reduce((sum, count) => sum + count ** 2, 0)
   }) as [number, number, number, number] // as many as `drafts`
   // The sum of three parts that is nearest to the four figures, in squares.
-  const attention = Math.max(0, (full - noAttention + noMlp - neither) / 2 / layers)
-  const mlp = Math.max(0, (full - noMlp + noAttention - neither) / 2 / layers)
+  const parts = [full - noAttention + noMlp - neither, full - noMlp + noAttention - neither]
+  // Where the clock saw nothing of either they count alike: of sublayers that are free none is better left out than another.
+  const least = parts.some((part) => part > 0) ? 0 : leastCost
+  const [attention, mlp] = parts.map((part) => Math.max(least, part / 2 / layers)) as [number, number] // as many as `parts`
   return {
     sublayers: Array.from({ length: 2 * layers }, (_, sublayer) => (sublayer % 2 === 0 ? attention : mlp)),
     around: Math.max(0, (full + noAttention + noMlp + neither) / 4 - (layers * (attention + mlp)) / 2),
@@ -104,6 +107,9 @@ interface RoundKind {
   /** Default `true`. */
   readonly reusePrefix?: boolean
 }
+
+/** Of a sublayer, over a plain round, where it takes too little to be seen. */
+const leastCost = 1e-6
 
 /** Plain rounds that are timed in each turn: everything is over these, so they are known best. */
 const plainSides = 3

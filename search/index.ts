@@ -28,4 +28,4 @@ export { runSearch, type SearchOptions, type SearchOutcome, type StrategyOutcome
 export { distance, exits, flipped, keyOf, type Point, pointOf, pointOfSkip, skipOf } from './space.ts'
 export { initialPoints, strategies } from './strategies/index.ts'
 export type { Asking, Strategy, StrategyStart, Told } from './strategies/strategy.ts'
-export { beatsPlain, leastMedian } from './verdict.ts'
+export { beatsPlain, fastest, leastMedian, type Timing, timedLast, unasked } from './verdict.ts'

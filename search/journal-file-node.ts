@@ -12,7 +12,7 @@ export interface JournalFile extends AsyncDisposable {
   readonly records: readonly JournalRecord[]
   /** Resolves once the line is on the disk. Throws {@link ArgumentError} where another process wrote meanwhile. */
   append(line: JournalHeader | JournalRecord): Promise<void>
-  /** Closes the file, and removes it where nothing was ever written. Closing twice does nothing. */
+  /** Closes the file, and removes it where it was made here and nothing was ever written. Closing twice does nothing. */
   close(): Promise<void>
 }
 
@@ -22,7 +22,7 @@ export interface JournalFile extends AsyncDisposable {
  * {@link ModelFormatError} for one that is damaged.
  */
 export async function openJournal(path: string, { resume }: { readonly resume: boolean }): Promise<JournalFile> {
-  const handle = await openFile(path, { resume })
+  const { handle, made } = await openFile(path, { resume })
   try {
     const found = await handle.stat()
     if (!found.isFile()) throw new ArgumentError(`${path} is not a file; a journal is one`)
@@ -36,7 +36,7 @@ export async function openJournal(path: string, { resume }: { readonly resume: b
       await handle.truncate(journal.bytes)
       await handle.sync()
     }
-    return fileOf(handle, { path, journal })
+    return fileOf(handle, { path, journal, made })
   } catch (error) {
     await handle.close()
     throw error
@@ -44,9 +44,13 @@ export async function openJournal(path: string, { resume }: { readonly resume: b
 }
 
 /** Also where nothing is yet, unless it is to be gone on with. */
-async function openFile(path: string, { resume }: { readonly resume: boolean }): Promise<FileHandle> {
+async function openFile(path: string, { resume }: { readonly resume: boolean }): Promise<Opened> {
   try {
-    return await open(path, resume ? constants.O_RDWR : constants.O_RDWR | constants.O_CREAT)
+    if (!resume) {
+      const made = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL).catch(unlessThere)
+      if (made) return { handle: made, made: true }
+    }
+    return { handle: await open(path, constants.O_RDWR), made: false }
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause // whatever the file system throws has a code
     const what = resume
@@ -56,7 +60,20 @@ async function openFile(path: string, { resume }: { readonly resume: boolean }):
   }
 }
 
-function fileOf(handle: FileHandle, { path, journal }: { path: string; journal: Journal }): JournalFile {
+interface Opened {
+  readonly handle: FileHandle
+  /** Whether nothing was there before. */
+  readonly made: boolean
+}
+
+function unlessThere(cause: NodeJS.ErrnoException): undefined {
+  if (cause.code !== 'EEXIST') throw cause
+}
+
+function fileOf(
+  handle: FileHandle,
+  { path, journal, made }: { path: string; journal: Journal; made: boolean },
+): JournalFile {
   let end = journal.bytes
   let closed = false
   const file: JournalFile = {
@@ -79,7 +96,7 @@ function fileOf(handle: FileHandle, { path, journal }: { path: string; journal: 
       if (closed) return
       closed = true
       await handle.close()
-      if (end === 0) await rm(path, { force: true })
+      if (made && end === 0) await rm(path, { force: true })
     },
     [Symbol.asyncDispose]: () => file.close(),
   }

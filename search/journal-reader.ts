@@ -101,13 +101,37 @@ function headerOf(of: Fields, where: string): JournalHeader {
     version: of.text('version'),
     date: of.text('date'),
   }
-  const { sublayers, costs } = header
+  const { sublayers, costs, verify, draftLengths } = header
   if (costs.length !== sublayers) {
     throw new ModelFormatError(
       `${where}: "costs" has ${costs.length} numbers; expected one for each of ${sublayers} sublayers`,
     )
   }
+  if (!costs.some((cost) => cost > 0)) {
+    throw new ModelFormatError(`${where}: "costs" is 0 for all ${sublayers} sublayers; expected one above 0`)
+  }
+  expectVerify(verify, { draftLengths, where })
   return header
+}
+
+/** What is not so cannot have been measured, and would make any set pay, or none. */
+function expectVerify(
+  verify: readonly number[],
+  { draftLengths, where }: { readonly draftLengths: number; readonly where: string },
+): void {
+  if (verify.length !== draftLengths + 1) {
+    throw new ModelFormatError(
+      `${where}: "verify" has ${verify.length} numbers; expected ${draftLengths + 1}, for passes of 1 row up to one more than "draftLengths"`,
+    )
+  }
+  if (verify[0] !== 1) throw new ModelFormatError(`${where}: "verify"[0] is ${verify[0]}; expected 1, a plain pass`)
+  for (const [i, cost] of verify.entries()) {
+    const before = verify[i - 1] ?? 0
+    if (cost >= before) continue
+    throw new ModelFormatError(
+      `${where}: "verify"[${i}] is ${cost}; expected ${before} at least, as one row fewer takes`,
+    )
+  }
 }
 
 /** Undefined for kinds that are not known. */
@@ -144,6 +168,7 @@ function recordOf(of: Fields, { sublayers }: JournalHeader): JournalRecord | und
         ...(of.has('costModel') && { costModel: of.spread('costModel') }),
         predicted: of.figure('predicted', 'above zero'),
         identical: of.truth('identical'),
+        ...(of.has('again') && { again: of.truth('again') }),
       }
     case 'end':
       return { kind, ...search(), best: of.point('best', sublayers), reason: of.one('reason', endReasons) }

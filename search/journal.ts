@@ -77,6 +77,8 @@ export interface ConfirmedRecord {
   readonly predicted: number
   /** Whether all texts were those of plain decoding. */
   readonly identical: boolean
+  /** Where it was picked by an earlier timing: what decides then. */
+  readonly again?: boolean
 }
 
 /** Why a strategy's search ended. */

@@ -4,6 +4,7 @@ import { type Spread, spread } from '../../decode/timing.ts'
 import type { SkipSet } from '../../model/skip.ts'
 import type { ConfirmedRecord, EndRecord, JournalHeader, JournalRecord, PointRecord } from '../../search/journal.ts'
 import { pointOf, skipOf } from '../../search/space.ts'
+import { timedLast } from '../../search/verdict.ts'
 
 /** A skip set, and what it is expected to bring. */
 export interface SetFigures {
@@ -80,7 +81,7 @@ export const nearShare = 0.99
 export function searchFigures(header: JournalHeader, records: readonly JournalRecord[]): SearchFigures {
   const points = records.filter((record) => record.kind === 'point')
   const ends = records.filter((record) => record.kind === 'end')
-  const confirmed = records.filter((record) => record.kind === 'confirmed')
+  const confirmed = timedLast(records.filter((record) => record.kind === 'confirmed'))
   const skip = (key: string): SkipSet => skipOf(pointOf(key, header.sublayers))
   const byKey = new Map<string, SetFigures>()
   for (const { key, speedup, drafted, draftLength, draft, survival } of points) {

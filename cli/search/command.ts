@@ -1,37 +1,31 @@
 // What `drafthorse search` does, from its options to the set that is kept.
 
 import { resolve } from 'node:path'
-import { AbortError, ArgumentError, ModelFormatError } from '../../engine/errors.ts'
+import { AbortError, ArgumentError } from '../../engine/errors.ts'
 import type { Model } from '../../model/load-model.ts'
 import { saveSkip } from '../../model/skip-cache.ts'
+import { expectCacheTakesFiles } from '../../model/skip-cache-node.ts'
 import type { SublayerCosts } from '../../search/costs.ts'
-import {
-  type ConfirmedRecord,
-  expectSameSearch,
-  type JournalHeader,
-  journalFormat,
-  type SearchIdentity,
-} from '../../search/journal.ts'
-import { openJournal } from '../../search/journal-file-node.ts'
+import { expectSameSearch, type JournalHeader, journalFormat, type SearchIdentity } from '../../search/journal.ts'
+import { type JournalFile, openJournal } from '../../search/journal-file-node.ts'
 import type { SearchLog } from '../../search/ledger.ts'
-import type { Found } from '../../search/memory.ts'
 import type { Objective } from '../../search/objective.ts'
 import { runSearch, type SearchOutcome } from '../../search/run.ts'
-import { keyOf, type Point, pointOfSkip, skipOf } from '../../search/space.ts'
+import { skipOf } from '../../search/space.ts'
 import { strategies } from '../../search/strategies/index.ts'
 import { type PromptOptions, promptReader } from '../bench/prompts.ts'
-import { print } from '../bench/report.ts'
+import { machine, print } from '../bench/report.ts'
 import { version } from '../info.ts'
 import { interruptedExit } from '../interrupt.ts'
 import { loadWithProgress, type ModelOptions } from '../model-options.ts'
 import { showsBlocks } from '../terminal.ts'
-import { confirmSets } from './confirm-sets.ts'
-import { detailsOf, skipFilePlace, writeSkipFile } from './out.ts'
+import { describeInterrupted, interruptedResult } from './interrupted.ts'
+import { detailsOf, expectSkipFilePlace, writeSkipFile } from './out.ts'
 import { searchProgress } from './progress.ts'
-import { describeSearch, type End, resultOf } from './result.ts'
+import { describeSearch, resultOf } from './result.ts'
+import { settle } from './settle.ts'
 import { type StatusLine, statusLine } from './status-line.ts'
 import { openSubject, type Subject } from './subject.ts'
-import { candidatesOf, fastest } from './verdict.ts'
 import type { WorkerBegin } from './worker.ts'
 import { startWorkers } from './workers.ts'
 
@@ -66,6 +60,9 @@ interface Running {
   readonly worker: URL
 }
 
+/** Of what a draft may be: to measure what rounds cost takes a time that grows with the square of it. */
+const mostLongest = 64
+
 /** Returns the exit code. */
 export async function runSearchCommand(
   options: SearchCommandOptions,
@@ -76,10 +73,39 @@ export async function runSearchCommand(
   if (journal !== undefined && out !== undefined && resolve(journal) === resolve(out)) {
     throw new ArgumentError(`--journal and --out name the same file, ${out}; give each its own`)
   }
-  const place = out === undefined ? undefined : await skipFilePlace(out)
+  if (options.longest > mostLongest) {
+    throw new ArgumentError(`--longest is ${options.longest}; expected ${mostLongest} at most`)
+  }
+  if (out !== undefined) await expectSkipFilePlace(out)
+  if (options.save && options.confirm > 0) {
+    await expectCacheTakesFiles().catch((cause: ArgumentError) => {
+      throw new ArgumentError(`${cause.message}, and --no-save keeps nothing`, { cause })
+    })
+  }
   const read = await promptReader(options)
   await using file = journal === undefined ? undefined : await openJournal(journal, { resume: options.resume === true })
+  const log: SearchLog = file ?? { records: [], append: async () => {} }
+  try {
+    return await searchWith(options, { file, log, read, signal, worker })
+  } catch (error) {
+    if (!(error instanceof AbortError && signal.aborted)) throw error
+    // Once it looks, a search that is interrupted has an outcome: this one had not come so far.
+    const interrupted = { header: file?.header, records: log.records, journal }
+    print(options.json, { ...interruptedResult(interrupted), ...machine() }, () => describeInterrupted(interrupted))
+    return interruptedExit
+  }
+}
+
+interface Opened extends Pick<Running, 'log' | 'signal' | 'worker'> {
+  readonly file: JournalFile | undefined
+  readonly read: Awaited<ReturnType<typeof promptReader>>
+}
+
+/** Returns the exit code. Throws `AbortError` where it is interrupted before it looks. */
+async function searchWith(options: SearchCommandOptions, { file, log, read, signal, worker }: Opened): Promise<number> {
+  const { journal, out } = options
   await using model = await loadWithProgress(options, signal)
+  expectLongest(options, model)
   if (options.save && model.id === undefined)
     throw new ArgumentError(`${model.name} has no id to keep a set under; give --no-save`)
   const prompts = await read(model)
@@ -95,20 +121,46 @@ export async function runSearchCommand(
   const header = headerOf({ ...identity, objective: subject.objective.id }, subject)
   if (known) expectSameSearch(known, header, journal!)
   else await file?.append(header)
-  const log: SearchLog = file ?? { records: [], append: async () => {} }
   const running: Running = { options, model, prompts, subject, log, status, signal, worker }
   const outcome = await look(running)
-  const { confirmed, end } = await settle(running, outcome)
+  const { confirmed, end } = await settle(outcome, { model, subject, log, status, signal, most: options.confirm })
   const chosen = end.kind === 'plain' ? undefined : end.chosen
   const details = chosen && detailsOf(model, { header, costs: subject.costs, chosen })
   const keeps = end.kind === 'set' && options.save
-  const saved = keeps && details ? await saveSkip(model, skipOf(chosen!.point), details) : undefined
-  if (place && chosen && details) await writeSkipFile(place, { model, point: chosen.point, details })
+  const failures: unknown[] = []
+  const attempt = (written: Promise<string>): Promise<string | undefined> =>
+    written.catch((error: unknown) => void failures.push(error))
+  const saved = keeps && details && (await attempt(saveSkip(model, skipOf(chosen!.point), details)))
+  const write = async (path: string): Promise<string> => {
+    await writeSkipFile(path, { model, point: chosen!.point, details: details! })
+    return path
+  }
+  const written = out !== undefined && details ? await attempt(write(out)) : undefined
   status[Symbol.dispose]()
-  const result = { model, header: known ?? header, outcome, confirmed, end, journal, saved, out: chosen && out }
+  const found = { model, header: known ?? header, outcome, confirmed, end }
+  const result = { ...found, journal, saved: saved || undefined, out: written, save: options.save }
+  // What took hours to find is told also where it could not be written.
   print(options.json, resultOf(result), () => describeSearch(result))
+  if (failures.length > 0) throw oneOf(failures)
   if (end.kind === 'interrupted') return interruptedExit
   return confirmed.some(({ identical }) => !identical) ? 1 : 0
+}
+
+/** A round is timed behind a token that is there, and makes one more than it drafts. */
+function expectLongest({ longest }: SearchCommandOptions, { name, config }: Model): void {
+  const most = config.maxPositionEmbeddings - 2
+  if (longest <= most) return
+  throw new ArgumentError(
+    `--longest is ${longest}, and the context of ${name} holds ${config.maxPositionEmbeddings} tokens; expected ${most} at most`,
+  )
+}
+
+function oneOf(failures: readonly unknown[]): unknown {
+  const [cause] = failures
+  if (failures.length === 1) return cause
+  return new ArgumentError(failures.map((error) => (error instanceof Error ? error.message : error)).join('; '), {
+    cause,
+  })
 }
 
 function identityOf(
@@ -169,51 +221,4 @@ async function look({ options, prompts, subject, log, status, signal, worker }: 
   status.show(`starting ${options.workers} workers`)
   await using workers = await startWorkers({ count: options.workers, script: worker, begin, objective, signal })
   return await search(workers, options.workers)
-}
-
-/** Times the best sets, and says which is to be kept. */
-async function settle(running: Running, outcome: SearchOutcome): Promise<{ confirmed: ConfirmedRecord[]; end: End }> {
-  const { options, log, signal } = running
-  const untimed = (kind: 'untimed' | 'interrupted'): End => {
-    const [best] = candidatesOf(outcome.found, { own: undefined, most: 1 })
-    return { kind, chosen: best && { ...best, confirmed: undefined } }
-  }
-  if (outcome.interrupted) return { confirmed: [], end: untimed('interrupted') }
-  if (options.confirm === 0) return { confirmed: [], end: untimed('untimed') }
-  const confirmed: ConfirmedRecord[] = []
-  try {
-    const own = await ownOf(running)
-    const candidates = candidatesOf(outcome.found, { own, most: options.confirm })
-    const { model, subject, status } = running
-    const timed = await confirmSets(model, {
-      sets: candidates,
-      recording: subject.recording,
-      signal,
-      onProgress: (done, total) => status.show(`timing text ${done} of ${total}`),
-    })
-    for (const record of timed) {
-      confirmed.push(record)
-      await log.append(record)
-    }
-    const winner = fastest(confirmed)
-    const found = winner && candidates.find(({ key }) => key === winner.key)
-    return { confirmed, end: found ? { kind: 'set', chosen: { ...found, confirmed: winner } } : { kind: 'plain' } }
-  } catch (error) {
-    if (!(error instanceof AbortError && signal.aborted)) throw error
-    return { confirmed, end: untimed('interrupted') }
-  }
-}
-
-/** The set that the model has: what is kept is to be no slower. A damaged one is none. */
-async function ownOf({ model, subject, signal }: Running): Promise<Found | undefined> {
-  let point: Point
-  try {
-    if (!model.skip) return undefined
-    point = pointOfSkip(model.skip, model.config.numHiddenLayers)
-  } catch (error) {
-    if (error instanceof ModelFormatError) return undefined
-    throw error
-  }
-  const [evaluation] = await subject.objective.evaluate([point], signal)
-  return { key: keyOf(point), point, ...evaluation! }
 }

@@ -9,6 +9,8 @@ import { skipOf } from '../../search/space.ts'
 
 export interface ConfirmSetsOptions {
   readonly sets: readonly Found[]
+  /** Whether they were timed before, and picked by that. */
+  readonly again: boolean
   readonly recording: Recording
   readonly signal: AbortSignal
   readonly onProgress: (done: number, total: number) => void
@@ -20,7 +22,7 @@ const leastRounds = 16
 /** Those sets of which there are figures: texts of a single token have no speed. Throws `AbortError`. */
 export async function confirmSets(
   model: Model,
-  { sets, recording, signal, onProgress }: ConfirmSetsOptions,
+  { sets, again, recording, signal, onProgress }: ConfirmSetsOptions,
 ): Promise<ConfirmedRecord[]> {
   if (sets.length === 0) return []
   const repeats = Math.max(2, Math.ceil(leastRounds / recording.texts.length))
@@ -43,6 +45,7 @@ export async function confirmSets(
         costModel: costModel.speedup,
         predicted,
         identical,
+        ...(again && { again }),
       },
     ]
   })

@@ -3,13 +3,13 @@
 import { ModelFormatError } from '../../engine/errors.ts'
 import type { Model } from '../../model/load-model.ts'
 import type { ConfirmedRecord, JournalHeader } from '../../search/journal.ts'
-import type { Found } from '../../search/memory.ts'
-import type { Evaluation } from '../../search/objective.ts'
 import type { SearchOutcome } from '../../search/run.ts'
-import { keyOf, pointOf, skipOf } from '../../search/space.ts'
+import { pointOf, skipOf } from '../../search/space.ts'
+import { unasked } from '../../search/verdict.ts'
 import { aboutRun, figure, machine, runner } from '../bench/report.ts'
 import { describeSkip } from '../summary.ts'
 import { type Column, formatTable } from '../table.ts'
+import { describeFound, describeSet, searchResultFormat, setOf } from './found.ts'
 import type { Chosen } from './out.ts'
 
 const right = (title: string): Column => ({ title, align: 'right' })
@@ -49,7 +49,7 @@ function confirmedTable(confirmed: readonly ConfirmedRecord[]): string {
       { title: 'skips' },
       { title: '' },
     ],
-    confirmed.map(({ key, draftLength, predicted, speedup, costModel, drafted, plain, identical }) => [
+    confirmed.map(({ key, draftLength, predicted, speedup, costModel, drafted, plain, identical, again }) => [
       predicted.toFixed(3),
       figure(speedup, 3),
       `${(100 * (speedup.median / predicted - 1)).toFixed(1)} %`,
@@ -57,7 +57,7 @@ function confirmedTable(confirmed: readonly ConfirmedRecord[]): string {
       figure(drafted, 1),
       figure(plain, 1),
       `${describeSkip(skipOf(pointOf(key, key.length)))}; drafts of ${draftLength}`,
-      identical ? '' : 'CHANGES THE TEXT',
+      identical ? (again ? 'timed again' : '') : 'CHANGES THE TEXT',
     ]),
   )
 }
@@ -81,6 +81,8 @@ export interface SearchResult {
   readonly journal: string | undefined
   readonly saved: string | undefined
   readonly out: string | undefined
+  /** False where `--no-save` was given. */
+  readonly save: boolean
 }
 
 /** For `--json`. */
@@ -88,7 +90,7 @@ export function resultOf({ header, outcome, confirmed, end, journal, saved, out,
   const { format: _, ...about } = header
   const chosen = end.kind === 'plain' ? undefined : end.chosen
   return {
-    format: 'drafthorse/search-result@1',
+    format: searchResultFormat,
     ...machine(),
     ...runner(model.backend),
     ...about,
@@ -108,10 +110,6 @@ export function resultOf({ header, outcome, confirmed, end, journal, saved, out,
   }
 }
 
-function setOf({ point, speedup, draftLength, survival, draft }: Pick<Found, 'point' | keyof Evaluation>): object {
-  return { key: keyOf(point), skip: skipOf(point), speedup, draftLength, survival, draft }
-}
-
 export function describeSearch(result: SearchResult): string {
   const { model, header, outcome, confirmed } = result
   const { prompts } = header
@@ -128,17 +126,18 @@ export function describeSearch(result: SearchResult): string {
 }
 
 /** What was chosen, where it is, and what to do next. */
-function describeEnd({ model, outcome, end, confirmed, saved, out, journal }: SearchResult): string[] {
+function describeEnd({ model, outcome, end, confirmed, saved, out, journal, save }: SearchResult): string[] {
   const { name } = model
   const written = out === undefined ? [] : [`written to ${out}`]
   const stays = hasSkip(model) ? [`The set that ${name} has (${describeSkip(model.skip!)}) stays as it is.`] : []
   switch (end.kind) {
     case 'set': {
       const { chosen } = end
-      const kept = saved === undefined ? [`not kept for ${name} (--no-save)`] : [`kept for ${name} in ${saved}`]
-      const median = chosen.confirmed!.speedup.median
+      const kept =
+        saved === undefined ? [`not kept for ${name}${save ? '' : ' (--no-save)'}`] : [`kept for ${name} in ${saved}`]
+      const { median } = unasked(chosen.confirmed!)
       return [
-        `Fastest: ${describeFound({ ...chosen, speedup: median })}.`,
+        `Fastest: ${median.toFixed(3)} times plain decoding with drafts as long as pays, ${describeSet(chosen)}.`,
         `It is ${[...kept, ...written].join(', and ')}.`,
       ]
     }
@@ -172,11 +171,4 @@ function hasSkip(model: Model): boolean {
     if (error instanceof ModelFormatError) return false
     throw error
   }
-}
-
-/** A set and what it brings, in a line. */
-function describeFound({ point, speedup, draftLength }: Pick<Found, 'point' | 'speedup' | 'draftLength'>): string {
-  const skipped = point.filter(Boolean).length
-  const what = `${speedup.toFixed(3)} times plain decoding with drafts of ${draftLength}`
-  return `${what}, ${skipped} of ${point.length} sublayers skipped (${describeSkip(skipOf(point))})`
 }

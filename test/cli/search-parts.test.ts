@@ -1,17 +1,21 @@
 // What a search shows while it runs, which sets it times, which it keeps, and what it writes over.
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadModel } from 'drafthorse'
-import { detailsOf, skipFilePlace, writeSkipFile } from '../../cli/search/out.ts'
+import { describeInterrupted, interruptedResult } from '../../cli/search/interrupted.ts'
+import { detailsOf, expectSkipFilePlace, writeSkipFile } from '../../cli/search/out.ts'
 import { searchProgress } from '../../cli/search/progress.ts'
-import { candidatesOf, fastest } from '../../cli/search/verdict.ts'
+import { statusLine } from '../../cli/search/status-line.ts'
+import { candidatesOf } from '../../cli/search/verdict.ts'
+import type { Spread } from '../../decode/timing.ts'
 import { parseSkipEntry } from '../../model/skip-file.ts'
-import type { ConfirmedRecord } from '../../search/journal.ts'
+import type { ConfirmedRecord, JournalRecord } from '../../search/journal.ts'
 import type { SearchEvent } from '../../search/ledger.ts'
 import type { Found } from '../../search/memory.ts'
 import { pointOf } from '../../search/space.ts'
+import { fastest, leastMedian, timedLast } from '../../search/verdict.ts'
 import { folderOf } from '../checkpoints.ts'
 import { fails } from '../model/load/fixtures.ts'
 import { headerOver, hills } from '../search/hills.ts'
@@ -67,6 +71,63 @@ describe('the progress of a search', () => {
   })
 })
 
+describe('the status of a search', () => {
+  const written = (isTTY: boolean): { show: (text: string, ms: number) => void; end: () => void; lines: string[] } => {
+    const lines: string[] = []
+    let now = 0
+    const stream = { isTTY, columns: 20, write: (text: string) => lines.push(text) }
+    const status = statusLine({ stream, clock: () => now })
+    const show = (text: string, ms: number): void => {
+      now = ms
+      status.show(text)
+    }
+    return { show, end: () => status[Symbol.dispose](), lines }
+  }
+
+  it('stays in place in a terminal, no wider than that, and is wiped', () => {
+    const { show, end, lines } = written(true)
+    show('recording', 0)
+    show('a line that is longer than the terminal', 1)
+    end()
+    assert.deepEqual(lines, ['\rrecording\u001b[K', '\ra line that is long\u001b[K', '\r\u001b[K'])
+  })
+
+  it('is a line of its own every half a minute where there is no terminal', () => {
+    const { show, end, lines } = written(false)
+    for (let second = 0; second <= 100; second++) show(`round ${second}`, 1000 * second)
+    end()
+    assert.deepEqual(lines, ['round 30\n', 'round 60\n', 'round 90\n'])
+  })
+})
+
+describe('a search that is interrupted before it looks', () => {
+  const header = headerOver(hills(4))
+  const begin: JournalRecord = { kind: 'begin', strategy: 'random', seed: 1, budget: { evaluations: 9 } }
+  const points = ['0000', '0011', '0110'].map((key, n): JournalRecord => {
+    const { point: _, ...evaluation } = found(key, 1 + n / 8, n)
+    return { kind: 'point', strategy: 'random', seed: 1, n, ...evaluation, ms: 5 }
+  })
+
+  it('says that nothing was found, or what the best of the journal is', () => {
+    const nothing = { header: undefined, records: [], journal: undefined }
+    assert.match(describeInterrupted(nothing), /^Interrupted before the search began: nothing was found yet\.\n$/)
+    const result = JSON.parse(JSON.stringify(interruptedResult(nothing)))
+    assert.deepEqual(
+      [result.format, result.end, result.chosen],
+      ['drafthorse/search-result@1', 'interrupted', undefined],
+    )
+    const something = { header, records: [begin, ...points], journal: 'a.jsonl' }
+    assert.match(
+      describeInterrupted(something),
+      /the best of its 3 sets is 1\.250 times plain .*2 of 4 .*goes on with a\.jsonl/s,
+    )
+    const best = JSON.parse(JSON.stringify(interruptedResult(something)))
+    assert.deepEqual([best.chosen.key, best.evaluated, best.journal], ['0110', 3, 'a.jsonl'])
+    const slow = { ...something, records: [begin, points[0]!] }
+    assert.match(describeInterrupted(slow), /none of its 1 sets is expected to be faster/)
+  })
+})
+
 describe('the sets of a search that are timed', () => {
   const all = [found('1100', 1.5), found('0011', 1.25), found('0110', 1.125), found('0000', 1, 0)]
 
@@ -77,7 +138,10 @@ describe('the sets of a search that are timed', () => {
     const own = found('0111', 1.0625)
     assert.deepEqual(keys(candidatesOf(all, { own, most: 1 })), ['1100', '0111'])
     assert.deepEqual(keys(candidatesOf(all, { own: all[0], most: 1 })), ['1100'])
-    assert.deepEqual(keys(candidatesOf(all, { own: found('0111', 1, 0), most: 1 })), ['1100'])
+    // Where another may come in its place also one that is not expected to pay: the model may be wrong.
+    const poor = found('0111', 1, 0)
+    assert.deepEqual(keys(candidatesOf(all, { own: poor, most: 1 })), ['1100', '0111'])
+    assert.deepEqual(keys(candidatesOf(all.slice(3), { own: poor, most: 1 })), [])
     assert.deepEqual(candidatesOf(all, { own, most: 0 }), [])
   })
 
@@ -96,13 +160,36 @@ describe('the sets of a search that are timed', () => {
       }
     }
     const slow = timed('1100', 0.9, 0.8)
-    const unsure = timed('0011', 1.75, 0.75) // 1.75 - 1.57 * 2 / 4 is below 1
+    const unsure = timed('0011', 1.75, 0.75) // 1.75 - 1.57 * 2 / 4 is below 1, also of a single set
     const liar = timed('0110', 2, 1.9, false)
     assert.equal(fastest([slow, unsure, liar]), undefined)
     assert.equal(fastest([]), undefined)
     const often = { ...unsure, speedup: { ...unsure.speedup, count: 64 } }
     assert.equal(fastest([slow, often, liar]), often)
     assert.equal(fastest([slow, timed('0111', 1.25, 1.125), timed('0101', 1.5, 1.25), liar])?.key, '0101')
+    // What counts is drafting as it is done unasked, where that was timed.
+    const [good, bad] = [1.5, 0.5].map((median) => ({ median, low: median, high: median, count: 16 })) as [
+      Spread,
+      Spread,
+    ]
+    const unaskedSlow = { ...timed('0101', 2, 2), costModel: bad }
+    const unaskedFast = { ...timed('1010', 0.5, 0.5), costModel: good }
+    assert.equal(fastest([unaskedSlow]), undefined)
+    assert.equal(fastest([unaskedSlow, unaskedFast, timed('0111', 1.25, 1.25)]), unaskedFast)
+  })
+
+  it('count for less the more there are of them: the best is often the luckiest', () => {
+    // z is 1.959964 for 5 % on both sides, and 2.497705 for a fourth of that.
+    const spread = { median: 1, low: 0.75, high: 1.25, count: 25 }
+    assert.ok(Math.abs(leastMedian(spread, { among: 1 }) - (1 - 0.157)) < 1e-12)
+    assert.ok(Math.abs(leastMedian(spread, { among: 4 }) - (1 - (0.157 * 2.497705) / 1.959964)) < 1e-4)
+  })
+
+  it('are those that were timed last, where a search that goes on timed them anew', () => {
+    const [first, other, second] = ['0011', '0110', '0011'].map((key) => ({ key })) as [Timed, Timed, Timed]
+    assert.deepEqual(timedLast([first, other, second]), [second, other])
+    assert.equal(timedLast([first, other, second])[0], second)
+    type Timed = ConfirmedRecord
   })
 })
 
@@ -115,15 +202,12 @@ describe('the skip file of a search', () => {
 
   it('replaces what is a skip file, and nothing else', async () => {
     const file = join(folder, 'sets.json')
-    assert.deepEqual(await skipFilePlace(file), { path: file, content: undefined })
+    await expectSkipFilePlace(file)
     const set = { attention: [1], mlp: [] }
     for (const content of [{ a: set, b: set }, { format: 'drafthorse/skip@1', a: set }, {}]) {
       await writeFile(file, JSON.stringify(content))
-      assert.deepEqual((await skipFilePlace(file)).content, content)
+      await expectSkipFilePlace(file)
     }
-    // A set by itself has no name under which it could stay.
-    await writeFile(file, JSON.stringify(set))
-    assert.equal((await skipFilePlace(file)).content, undefined)
     for (const content of [
       '',
       'mine',
@@ -133,14 +217,15 @@ describe('the skip file of a search', () => {
       '{"format": "drafthorse/skip@9"}',
     ]) {
       await writeFile(file, content)
-      await fails(() => skipFilePlace(file), 'ERR_ARGUMENT', /sets\.json is there already and is no skip file/)
+      await fails(() => expectSkipFilePlace(file), 'ERR_ARGUMENT', /sets\.json is there already and is no skip file/)
       assert.equal(await readFile(file, 'utf8'), content)
     }
     await writeFile(file, ' '.repeat(1_000_001))
-    await fails(() => skipFilePlace(file), 'ERR_ARGUMENT', /it has 1000001 bytes/)
+    await fails(() => expectSkipFilePlace(file), 'ERR_ARGUMENT', /it has 1000001 bytes/)
     await mkdir(join(folder, 'there'))
-    await fails(() => skipFilePlace(join(folder, 'there')), 'ERR_ARGUMENT', /it is not a file/)
-    await fails(() => skipFilePlace(join(folder, 'no', 'x.json')), 'ERR_NOT_FOUND', /there is no folder/)
+    await fails(() => expectSkipFilePlace(join(folder, 'there')), 'ERR_ARGUMENT', /it is not a file/)
+    await fails(() => expectSkipFilePlace(join(folder, 'no', 'x.json')), 'ERR_NOT_FOUND', /there is no folder/)
+    assert.deepEqual((await readdir(folder)).toSorted(), ['sets.json', 'there'])
   })
 
   it('tells where and by what the set was found, and what drafting with it costs and brings', async () => {
@@ -151,8 +236,16 @@ describe('the skip file of a search', () => {
     const costs = { sublayers: new Array<number>(8).fill(0.125), around: 0, verify: [1, 1.5, 1.25] }
     const details = detailsOf(model, { header, costs, chosen })
     const file = join(folder, 'sets.json')
-    await writeSkipFile(await skipFilePlace(file), { model, point: chosen.point, details })
+    await expectSkipFilePlace(file)
+    // What another process writes while the search runs stays as well, but for a set that has no name.
+    const later = { theirs: { attention: [1], mlp: [] } }
+    await writeFile(file, JSON.stringify({ attention: [1], mlp: [] }))
+    await writeSkipFile(file, { model, point: chosen.point, details })
+    assert.deepEqual(Object.keys(JSON.parse(await readFile(file, 'utf8'))), ['format', 'qwen2'])
+    await writeFile(file, JSON.stringify(later))
+    await writeSkipFile(file, { model, point: chosen.point, details })
     const content = JSON.parse(await readFile(file, 'utf8'))
+    assert.deepEqual(content.theirs, later.theirs)
     const { date: _, ...entry } = content.qwen2
     assert.deepEqual(entry, {
       backend: 'reference',

@@ -1,7 +1,7 @@
 // `drafthorse search` as a user meets it: the built program, killed, interrupted, given what it cannot use, and gone on with.
 import assert from 'node:assert/strict'
 import { watch } from 'node:fs'
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { JournalHeader, JournalRecord, PointRecord } from '../../search/journal.ts'
@@ -127,6 +127,29 @@ describe('drafthorse search', function () {
     assert.deepEqual(wayOf(await recordsOf('stopped.jsonl')), wayOf(undisturbed))
   })
 
+  it('tells at Ctrl-C before it goes on what the journal has', async function () {
+    skipUnlessPossible(this, process.platform !== 'win32', 'Windows cannot send a child Ctrl-C')
+    // That the torn line is cut off is heard before the model is loaded.
+    await writeFile(path('early.jsonl'), `${await readFile(path('undisturbed.jsonl'), 'utf8')}{"kind":"po`)
+    const args = [...objective, '--confirm', '0', '--evaluations', '48', '--json']
+    const { code, stdout } = await disturbed(args, { journal: 'early.jsonl', at: 0, signal: 'SIGINT' })
+    assert.equal(code, 130)
+    const { end, chosen, journal } = JSON.parse(stdout)
+    assert.deepEqual([end, chosen.key, journal], ['interrupted', bestOf(undisturbed).key, 'early.jsonl'])
+  })
+
+  it('tells what it found also where that can no longer be written', async () => {
+    await begun('late.jsonl')
+    const watcher = watch(path('late.jsonl'), () => void mkdir(path('late.json')).catch(() => {})) // the first of many
+    const args = [...settings, '--journal', 'late.jsonl', '--resume', '--out', 'late.json', '--json']
+    const { code, stdout, stderr } = await search(args).finally(() => watcher.close())
+    await rm(path('late.json'), { recursive: true })
+    assert.equal(code, 1)
+    assert.match(stderr, /^error: late\.json is there already and is no skip file \(it is not a file\)[^\n]*\n$/)
+    const { chosen, out } = JSON.parse(stdout)
+    assert.deepEqual([chosen.key, out], [bestOf(undisturbed).key, undefined])
+  })
+
   it('finds by workers what one process finds', async () => {
     await begun('workers.jsonl')
     const { code, stderr } = await search([...settings, '--workers', '2', '--journal', 'workers.jsonl', '--resume'])
@@ -219,6 +242,8 @@ describe('drafthorse search', function () {
       timed.map(({ key }) => key),
       confirmed.map(({ key }: { key: string }) => key),
     )
+    const again = timed.filter((record) => record.again)
+    assert.deepEqual(timed.slice(timed.length - again.length), again)
     assert.deepEqual([timed[0]!.key, timed[0]!.predicted], [bestOf(undisturbed).key, bestOf(undisturbed).speedup])
     assert.ok(timed.every(({ identical }) => identical))
     if (end === 'plain') {
@@ -228,7 +253,7 @@ describe('drafthorse search', function () {
       assert.equal(end, 'set')
       const { stories } = JSON.parse(await readFile(saved, 'utf8'))
       assert.deepEqual({ attention: stories.attention, mlp: stories.mlp }, chosen.skip)
-      assert.deepEqual(stories.confirmed, timed.find(({ key }) => key === chosen.key)!.speedup)
+      assert.deepEqual(stories.confirmed, again.find(({ key }) => key === chosen.key)!.costModel)
       const info = await run(['info', '--json'], { env: { DRAFTHORSE_CACHE: cache } })
       assert.deepEqual(JSON.parse(info.stdout).model.skip, chosen.skip)
     }
@@ -319,6 +344,16 @@ describe('drafthorse search', function () {
         ['--out', 'no/set.json'],
         /no\/set\.json cannot be written: there is no folder no/,
       ],
+      'a file to write where none can be made': [
+        ['--out', process.platform === 'linux' ? '/proc/set.json' : 'no/set.json'],
+        /set\.json cannot be written: /,
+      ],
+      'a cache folder that is none': [
+        ['--journal', 'new.jsonl'],
+        /cannot be written: .*DRAFTHORSE_CACHE names another folder, and --no-save keeps nothing/,
+        () => with_('cache', ''),
+      ],
+      'drafts that are too long': [['--longest', '65'], /--longest is 65; expected 64 at most/],
       'one file for both': [['--out', 'a.json', '--journal', './a.json'], /--journal and --out name the same file/],
     }
     for (const [what, [args, message, prepare]] of Object.entries(cases)) {
@@ -331,6 +366,7 @@ describe('drafthorse search', function () {
         assert.match(stderr, /^error: [^\n]*\n$/)
         const after = await contents()
         assert.deepEqual(after, before)
+        await rm(path('cache'), { force: true })
       })
     }
   })

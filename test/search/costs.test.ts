@@ -45,4 +45,20 @@ describe('costs of a skip set', () => {
     assertNothingHeld(model)
     await model.dispose()
   })
+
+  it('are above nothing in all, and no less for a row more, whatever the clock says', async () => {
+    await using model = await loadModel(folderOf('llama2-f32'), { backend: 'reference' })
+    // Rounds take ever less by this clock, and all of one length the same.
+    let [ms, calls] = [0, 0]
+    const clock = (): number => (ms += 1 / ++calls)
+    const timing = { context: 5, repeats: 1, turn, longest: 2 }
+    for (const measured of [
+      await measureCosts(model, { ...timing, clock }),
+      await measureCosts(model, { ...timing, clock: () => ms++ }),
+    ]) {
+      assert.ok(measured.sublayers.some((cost) => cost > 0))
+      assert.equal(measured.verify[0], 1)
+      for (const [i, cost] of measured.verify.entries()) assert.ok(cost >= (measured.verify[i - 1] ?? 1))
+    }
+  })
 })

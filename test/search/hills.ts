@@ -52,7 +52,7 @@ export function headerOver({ sublayers, id, costs }: Objective): JournalHeader {
     objective: id,
     costs,
     around: 0.125,
-    verify: [1, 1.25, 1.5],
+    verify: [1, 1.25, 1.5, 1.75],
     draftLengths: 3,
     prompts: { count: 2, tokens: 10 },
     version: '0.0.0',

@@ -37,6 +37,7 @@ const confirmed: JournalRecord = {
   costModel: spread,
   predicted: 1.1,
   identical: true,
+  again: true,
 }
 const end: JournalRecord = { kind: 'end', strategy: 'random', seed: 1, best: '0011', reason: 'budget' }
 
@@ -107,6 +108,11 @@ describe('parseJournal', () => {
       [{ around: -0.5 }, /"around" is -0\.5; expected a number from 0/],
       [{ verify: 'all' }, /"verify" is "all"; expected a list of numbers/],
       [{ verify: [1, 0] }, /"verify"\[1\] is 0; expected a number above 0/],
+      [{ costs: [0, 0, 0, 0] }, /"costs" is 0 for all 4 sublayers; expected one above 0/],
+      [{ verify: [] }, /"verify" has 0 numbers; expected 4/],
+      [{ verify: [1, 1.1, 1.2] }, /"verify" has 3 numbers; expected 4/],
+      [{ verify: [5, 5, 5, 5] }, /"verify"\[0\] is 5; expected 1, a plain pass/],
+      [{ verify: [1, 1.5, 1.25, 2] }, /"verify"\[2\] is 1\.25; expected 1\.5 at least/],
       [{ prompts: 3 }, /"prompts" is 3; expected a JSON object/],
       [{ prompts: { count: 1 } }, /"prompts": "tokens" is missing/],
     ] as const) {
@@ -247,6 +253,9 @@ describe('openJournal', () => {
   it('leaves no file behind where nothing was written', async () => {
     await written()
     await assert.rejects(() => stat(path), /ENOENT/)
+    await writeFile(path, '')
+    await written()
+    assert.equal(await readFile(path, 'utf8'), '', 'the file of somebody else')
   })
 
   it('notices that another process writes to the same file', async () => {

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { searchFigures } from '../../../cli/report/search-figures.ts'
 import { setTable } from '../../../cli/report/search-tables.ts'
 import { searchText } from '../../../cli/report/search-text.ts'
+import type { Spread } from '../../../decode/timing.ts'
+import type { JournalRecord } from '../../../search/journal.ts'
 import { type SyntheticOptions, syntheticJournal } from './synthetic-journal.ts'
 
 function textOf(options: SyntheticOptions, style = { columns: 100, blocks: false }): string {
@@ -109,6 +111,23 @@ describe('the summary of a search', () => {
       searchText(searchFigures(header, slow), { columns: 100, blocks: false }),
       /^Measured: plain decoding is fastest; of 2 sets confirmed, none beat it beyond chance, and the best reached 1\.050 \(0\.990-1\.100\) of it\.$/m,
     )
+  })
+
+  it('goes by drafting as it is done unasked, by what was timed last, and once more where a set was picked by its first timing', () => {
+    const { header, records } = syntheticJournal({ confirmed: 2 })
+    const textWith = (more: readonly JournalRecord[]): string =>
+      searchText(searchFigures(header, [...records, ...more]), { columns: 100, blocks: false })
+    const [first, second] = records.filter((record) => record.kind === 'confirmed')
+    const sure = (median: number): Spread => ({ median, low: median, high: median, count: 16 })
+    const unasked = [first!, second!].map((record, i) => ({ ...record, costModel: sure(i === 0 ? 0.875 : 1.125) }))
+    assert.match(
+      textWith(unasked),
+      /^Measured: 1\.125 times plain decoding by skipping .*, the fastest of 2 sets confirmed\.$/m,
+    )
+    const again = { ...second!, costModel: sure(0.75), again: true }
+    assert.match(textWith([...unasked, again]), /^Measured: plain decoding is fastest; of 2 sets confirmed/m)
+    const better = { ...again, costModel: sure(1.0625) }
+    assert.match(textWith([...unasked, again, better]), /^Measured: 1\.063 times .* of 2 sets confirmed\.$/m)
   })
 
   it('says which sets changed what is generated, and measures no speed-up by those', () => {
