@@ -19,7 +19,7 @@ describe('drafthorse search', function () {
   /** Of an undisturbed search. */
   let undisturbed: readonly JournalRecord[] = []
   const objective = ['--limit', '2', '--max-new-tokens', '24', '--longest', '4', '--threads', '1']
-  const settings = [...objective, '--evaluations', '24', '--confirm', '0']
+  const settings = [...objective, '--evaluations', '16', '--confirm', '0']
 
   const path = (name: string): string => join(folder, name)
   const search = (args: readonly string[], options: Parameters<typeof run>[1] = {}): Promise<Ended> =>
@@ -53,7 +53,7 @@ describe('drafthorse search', function () {
     const whole = await search([...settings, '--journal', 'undisturbed.jsonl', '--resume'])
     assert.equal(whole.code, 0, whole.stderr)
     undisturbed = await recordsOf('undisturbed.jsonl')
-    assert.equal(wayOf(undisturbed).length, 24)
+    assert.equal(wayOf(undisturbed).length, 16)
   })
   after(() => rm(folder, { recursive: true, force: true }))
 
@@ -169,7 +169,7 @@ describe('drafthorse search', function () {
       searches.map(({ strategy }: { strategy: string }) => strategy),
       names,
     )
-    for (const { evaluations, reason } of searches) assert.ok(evaluations === 24 || reason === 'exhausted')
+    for (const { evaluations, reason } of searches) assert.ok(evaluations === 16 || reason === 'exhausted')
     const records = await recordsOf('all.jsonl')
     const points = records.filter((record): record is PointRecord => record.kind === 'point')
     assert.equal(new Set(points.map(({ key }) => key)).size, evaluated)
