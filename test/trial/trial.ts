@@ -72,8 +72,8 @@ export const trials: Readonly<Record<TrialKey, Scope>> = {
     memory: false,
     webgpu: { tokens: 200 },
   },
-  'tfjs:webgpu': { dtypes: f32, golden: true, tokens: 200, model: 'stories', memory: true },
-  'tfjs:webgl': { dtypes: f32, golden: true, tokens: 200, model: 'stories', memory: true },
+  'tfjs:webgpu': { dtypes: f32, golden: true, tokens: 80, model: 'stories', memory: true },
+  'tfjs:webgl': { dtypes: f32, golden: true, tokens: 80, model: 'stories', memory: true },
   // Software computes some five tokens a second of the embedded model with these.
   'gpujs:webgpu': { dtypes: f32, golden: true, tokens: 60, model: 'stories', memory: true },
   'gpujs:gl': { dtypes: f32, golden: true, tokens: 24, model: 'stories', memory: true },
