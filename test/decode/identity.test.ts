@@ -9,7 +9,7 @@ import fc from 'fast-check'
 import { checkpoints, edited, folderOf, readGolden, stories260K } from '../checkpoints.ts'
 import { cachedBytes, outcome, skipping, withPassRows } from './generations.ts'
 
-const draftLengths = [1, 2, 3, 5, 8]
+const draftLengths = [1, 3, 8]
 
 /** Sets that lie at the edges of what can be skipped; the first two are among the golden cases as well. */
 function extremes(layers: number): Record<string, SkipSet> {

@@ -52,7 +52,7 @@ for (const backendName of ['reference', 'wasm']) {
     })
     after(() => model.dispose())
 
-    for (const way of ways) {
+    for (const way of backendName === 'reference' ? ways.slice(1, 3) : ways) {
       it(`gives the tokens of plain decoding for every draft: ${JSON.stringify(way)}`, async () => {
         for (const seed of backendName === 'reference' ? [1] : [1, 2]) {
           const settings = { ...way, seed, maxNewTokens: 30, ignoreEos: true }
