@@ -10,7 +10,7 @@ import { skipUnlessPossible } from '../skip.ts'
 import { type Ended, run } from './run.ts'
 
 /** How often a search is killed; by hand more often. */
-const kills = Number(process.env['DRAFTHORSE_KILLS'] ?? 3)
+const kills = Number(process.env['DRAFTHORSE_KILLS'] ?? 2)
 
 describe('drafthorse search', function () {
   this.timeout(120_000 + 20_000 * kills)

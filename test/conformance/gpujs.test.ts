@@ -11,7 +11,7 @@ import { golden } from '../golden.ts'
 import { skipUnlessPossible } from '../skip.ts'
 
 /** Over so many tokens plain and speculative text are compared. */
-const tokens = 200
+const tokens = 60
 
 for (const name of ['gpujs:cpu', 'gpujs:webasm']) {
   describe(`${name}, seed ${defaultSeed}`, function () {

@@ -12,8 +12,8 @@ import { skipUnless, skipUnlessPossible } from '../skip.ts'
 
 /** Backends that run in this process, and over how many tokens: plain beside speculative text, and memory. */
 const names = {
-  'tfjs:tensorflow': { tokens: 512, watched: 140 },
-  'tfjs:wasm': { tokens: 200, watched: 140 },
+  'tfjs:tensorflow': { tokens: 128, watched: 140 },
+  'tfjs:wasm': { tokens: 128, watched: 60 },
   'tfjs:cpu': { tokens: 60, watched: 8 },
 }
 
