@@ -40,9 +40,10 @@ export function modelledObjective(model: Model, options: ModelledOptions): Objec
     const about = costsOf(costs, point)
     const { draft } = about
     const lengths = Array.from({ length: longest }, (_, i) => i + 1)
-    const most = Math.max(0, ...lengths.filter((length) => atMost(length, about) > 1))
+    const bounds = lengths.map((length) => atMost(length, about))
+    const most = bounds.findLastIndex((bound) => bound > 1) + 1
     if (most === 0) {
-      const drafted = Math.max(...lengths.map((length) => atMost(length, about)))
+      const drafted = Math.max(...bounds)
       return { speedup: 1, drafted, draftLength: 0, survival: [], draft }
     }
     const turn = createTurn(signal)

@@ -186,14 +186,7 @@ export function soFarTable({ strategies }: SearchFigures): Table {
 
 /** How often each sublayer is skipped by the best. */
 export function frequencyTable({ bestTenth: { shares } }: SearchFigures): Table {
-  return {
-    columns: [right('layer'), right('attention'), right('MLP')],
-    rows: Array.from({ length: shares.length / 2 }, (_, layer) => [
-      `${layer}`,
-      percent(shares[2 * layer]!),
-      percent(shares[2 * layer + 1]!),
-    ]),
-  }
+  return byLayer(shares)
 }
 
 /** What the speed-ups are computed from. */
@@ -205,12 +198,17 @@ export function passTable({ header: { verify } }: SearchFigures): Table {
 }
 
 export function costTable({ header: { costs } }: SearchFigures): Table {
+  return byLayer(costs)
+}
+
+/** A share of each sublayer, a row a layer: `[2 * layers]`. */
+function byLayer(shares: readonly number[]): Table {
   return {
     columns: [right('layer'), right('attention'), right('MLP')],
-    rows: Array.from({ length: costs.length / 2 }, (_, layer) => [
+    rows: Array.from({ length: shares.length / 2 }, (_, layer) => [
       `${layer}`,
-      percent(costs[2 * layer]!),
-      percent(costs[2 * layer + 1]!),
+      percent(shares[2 * layer]!),
+      percent(shares[2 * layer + 1]!),
     ]),
   }
 }

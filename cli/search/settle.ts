@@ -8,11 +8,11 @@ import type { Found } from '../../search/memory.ts'
 import type { SearchOutcome } from '../../search/run.ts'
 import { keyOf, type Point, pointOfSkip } from '../../search/space.ts'
 import { fastest } from '../../search/verdict.ts'
+import { candidatesOf } from './candidates.ts'
 import { confirmSets } from './confirm-sets.ts'
 import type { End } from './result.ts'
 import type { StatusLine } from './status-line.ts'
 import type { Subject } from './subject.ts'
-import { candidatesOf } from './verdict.ts'
 
 export interface Settling {
   readonly model: Model

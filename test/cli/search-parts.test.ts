@@ -4,11 +4,11 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadModel } from 'drafthorse'
+import { candidatesOf } from '../../cli/search/candidates.ts'
 import { describeInterrupted, interruptedResult } from '../../cli/search/interrupted.ts'
 import { detailsOf, expectSkipFilePlace, writeSkipFile } from '../../cli/search/out.ts'
 import { searchProgress } from '../../cli/search/progress.ts'
 import { statusLine } from '../../cli/search/status-line.ts'
-import { candidatesOf } from '../../cli/search/verdict.ts'
 import type { Spread } from '../../decode/timing.ts'
 import { parseSkipEntry } from '../../model/skip-file.ts'
 import type { ConfirmedRecord, JournalRecord } from '../../search/journal.ts'
@@ -186,10 +186,13 @@ describe('the sets of a search that are timed', () => {
   })
 
   it('are those that were timed last, where a search that goes on timed them anew', () => {
-    const [first, other, second] = ['0011', '0110', '0011'].map((key) => ({ key })) as [Timed, Timed, Timed]
+    const [first, other, second] = ['0011', '0110', '0011'].map((key) => ({ key })) as [
+      ConfirmedRecord,
+      ConfirmedRecord,
+      ConfirmedRecord,
+    ]
     assert.deepEqual(timedLast([first, other, second]), [second, other])
     assert.equal(timedLast([first, other, second])[0], second)
-    type Timed = ConfirmedRecord
   })
 })
 
